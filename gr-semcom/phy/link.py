@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run needs of a link, whatever carries it: a symbol-level channel or a flowgraph.
+
+A run encodes a picture, sends it, and receives it or learns that it is lost; it need not know
+whether the symbols crossed a matrix product or GNU Radio and a pair of antennas.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
+
+from semcom_phy.exchange import ChannelState, Reception, Transmission
+
+
+@dataclass
+class LinkStats:
+    """What a link has carried so far.
+
+    Attributes:
+        frames_sent: frames handed to the channel.
+        frames_received: frames found, of which the header's CRC held.
+        samples: samples sent per antenna, cyclic prefixes, preambles, pilots, headers and the
+            guard around every picture included; divided by the source dimensions it is the
+            air CBR. Channel uses where the link has no waveform.
+        seconds: wall-clock seconds spent between ``send`` and the end of ``receive``.
+    """
+
+    frames_sent: int = 0
+    frames_received: int = 0
+    samples: int = 0
+    seconds: float = 0.0
+
+    @property
+    def frames_lost(self) -> int:
+        """Frames sent of which nothing was received."""
+        return max(0, self.frames_sent - self.frames_received)
+
+
+@runtime_checkable
+class Link(Protocol):
+    """Carries transmissions one after the other; a context manager that closes itself."""
+
+    @property
+    def stats(self) -> LinkStats:
+        """What was carried so far; a snapshot."""
+        ...
+
+    def send(self, picture: int, transmission: Transmission, state: ChannelState) -> None:
+        """Send one picture.
+
+        Args:
+            picture: number of the picture in the run; the header carries it modulo 65536.
+            transmission: what the codec made of it.
+            state: what the transmitter knows of the channel; a precoder uses its CSI.
+
+        Raises:
+            ValueError: the transmission does not fit into frames.
+            RuntimeError: the link has failed or is closed.
+        """
+        ...
+
+    def receive(self, timeout_s: float = 60.0) -> Reception | None:
+        """The reception of the oldest picture sent and not yet received.
+
+        Args:
+            timeout_s: wall-clock seconds after which a link that makes no progress is given up.
+
+        Returns:
+            The reception, or None where no frame of the picture arrived. That is decided in
+            stream time, as soon as nothing of the picture can arrive any more.
+
+        Raises:
+            RuntimeError: no picture is on its way, or the link has failed or is closed.
+            TimeoutError: neither a reception nor the end of the stream within ``timeout_s``.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release everything; safe to call twice."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
