@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Codecs by name, and by the numbers that travel in the frame header.
+
+A scheme is a name, a number and a factory. Schemes that come with the package stand in one table
+and are imported when they are first opened; a codec of one's own joins with :func:`register`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from semcom_models.codecs.base import Codec
+from semcom_models.codecs.presets import Offer, PresetInfo, find_offers
+from semcom_models.codecs.weights import BadWeights, weights_id
+from semcom_phy.exchange import CodecLabel
+
+__all__ = [
+    "BadWeights",
+    "Factory",
+    "NoWeights",
+    "PresetInfo",
+    "SchemeInfo",
+    "UnknownScheme",
+    "for_label",
+    "label_of",
+    "load",
+    "register",
+    "schemes",
+    "unregister",
+]
+
+FIRST_USER_NUMBER = 128
+"""Scheme numbers below are the package's; a user's own codecs take this one to 255."""
+
+CBR_TOLERANCE = 0.02
+"""A preset serves an asked CBR that its own differs from by at most this share."""
+
+
+class UnknownScheme(ValueError):
+    """No scheme or preset of that name or number; the message is one line for the user."""
+
+
+class NoWeights(ValueError):
+    """No weights for what was asked; the message is one line for the user."""
+
+
+@dataclass(frozen=True)
+class SchemeInfo:
+    """A scheme and what can be opened of it.
+
+    Attributes:
+        name: by which users call it.
+        number: in the frame header, 1 to 255, never reused.
+        title: one line for the user.
+        presets: sorted by number.
+        any_cbr: serves every bandwidth ratio, not just those of its presets.
+    """
+
+    name: str
+    number: int
+    title: str
+    presets: tuple[PresetInfo, ...]
+    any_cbr: bool = False
+
+
+Factory = Callable[[PresetInfo, Path | None], Codec]
+"""Opens a preset, given the path of its weights file (None where nothing is learned)."""
+
+
+@dataclass(frozen=True)
+class _Scheme:
+    """An entry of the table.
+
+    ``factory`` is a :data:`Factory`, or the module that has one as ``open_codec``. ``presets``
+    are those without weights; the others are found by their weights files.
+    """
+
+    name: str
+    number: int
+    title: str
+    factory: str | Factory
+    presets: tuple[PresetInfo, ...] = ()
+    any_cbr: bool = False
+
+
+_PACKAGE = (
+    _Scheme(
+        "linear",
+        1,
+        "SoftCast-style linear code: block DCT, power allocation, LMMSE; nothing learned",
+        "semcom_models.codecs.linear",
+        presets=(
+            PresetInfo("linear", "r6", 0, 1 / 6, note="R = 1/6", default=True),
+            PresetInfo("linear", "r12", 1, 1 / 12, note="R = 1/12"),
+        ),
+        any_cbr=True,
+    ),
+    _Scheme(
+        "adjscc",
+        2,
+        "ADJSCC: one learned code for all SNRs, by attention (Xu et al., TCSVT 2022)",
+        "semcom_models.codecs.adjscc",
+    ),
+    _Scheme(
+        "bdjscc",
+        3,
+        "BDJSCC: ADJSCC without attention, a network for each SNR",
+        "semcom_models.codecs.adjscc",
+    ),
+)
+_SCHEMES = {scheme.name: scheme for scheme in _PACKAGE}
+_OPEN: dict[tuple[int, int, int], Codec] = {}
+
+
+def register(
+    name: str,
+    number: int,
+    factory: Factory,
+    *,
+    title: str = "",
+    presets: Sequence[PresetInfo] = (),
+    any_cbr: bool = False,
+) -> None:
+    """Add a codec of one's own.
+
+    Args:
+        name: by which it is called from now on; lower case by custom.
+        number: in the frame header, 128 to 255; transmitter and receiver must agree on it.
+        factory: opens a preset.
+        title: one line for the user.
+        presets: those without weights; weights files ``<name>-<preset>.safetensors`` are found
+            by the ``weights`` argument of :func:`load`.
+        any_cbr: the codec serves every ``request.cbr``.
+
+    Raises:
+        ValueError: name or number are taken or out of range, or presets contradict each other.
+    """
+    if not FIRST_USER_NUMBER <= number <= 255:
+        raise ValueError(
+            f"scheme number {number} of {name!r} is out of range: "
+            f"take one from {FIRST_USER_NUMBER} to 255"
+        )
+    for other in _SCHEMES.values():
+        if name == other.name or number == other.number:
+            raise ValueError(
+                f"cannot register {name!r} as number {number}: "
+                f"{other.name!r} is registered as number {other.number}"
+            )
+    if any(preset.scheme != name for preset in presets):
+        raise ValueError(f"presets of {name!r} must say scheme={name!r}")
+    numbers = [preset.number for preset in presets]
+    if len(set(numbers)) < len(numbers) or any(not 0 <= n <= 255 for n in numbers):
+        raise ValueError(f"presets of {name!r} need distinct numbers from 0 to 255: {numbers}")
+    _SCHEMES[name] = _Scheme(name, number, title or name, factory, tuple(presets), any_cbr)
+
+
+def unregister(name: str) -> None:
+    """Take a codec of one's own out again.
+
+    Raises:
+        UnknownScheme: no such scheme.
+        ValueError: a scheme of the package.
+    """
+    scheme = _scheme(name)
+    if scheme.number < FIRST_USER_NUMBER:
+        raise ValueError(f"{name!r} comes with the package and cannot be taken out")
+    for key in [key for key in _OPEN if key[0] == scheme.number]:
+        del _OPEN[key]
+    del _SCHEMES[name]
+
+
+def schemes(weights: Path | None = None) -> list[SchemeInfo]:
+    """Every scheme with its presets, sorted by number.
+
+    Args:
+        weights: a further folder of weights files.
+
+    Raises:
+        BadWeights: a weights file or card that cannot be read.
+    """
+    return [
+        SchemeInfo(
+            name=entry.name,
+            number=entry.number,
+            title=entry.title,
+            presets=tuple(o.preset for o in find_offers(entry.name, entry.presets, weights)),
+            any_cbr=entry.any_cbr,
+        )
+        for entry in sorted(_SCHEMES.values(), key=lambda entry: entry.number)
+    ]
+
+
+def load(
+    scheme: str,
+    preset: str | None = None,
+    cbr: float | None = None,
+    weights: Path | None = None,
+) -> Codec:
+    """Open a codec.
+
+    Args:
+        scheme: its name.
+        preset: its preset's name; None for the default one, of those that serve ``cbr`` if given.
+        cbr: channel bandwidth ratio asked for; the codec's own default where it serves any.
+        weights: a weights file, or a folder of them to look in before the package's own.
+
+    Raises:
+        UnknownScheme: no such scheme or preset; says the nearest name.
+        NoWeights: no preset that serves the CBR; says which there are.
+        BadWeights: a corrupt or foreign weights file.
+        ValueError: a CBR that is not a positive number.
+    """
+    entry = _scheme(scheme)
+    if cbr is not None and not 0 < cbr < float("inf"):
+        raise ValueError(f"a CBR of {cbr:g} cannot be served: give one above 0, such as 0.1667")
+    offers = find_offers(entry.name, entry.presets, weights)
+    chosen = _choose(entry, offers, preset, cbr)
+    if entry.any_cbr and cbr is not None:
+        chosen = replace(chosen, preset=replace(chosen.preset, cbr=cbr))
+    return _open(entry, chosen)
+
+
+def for_label(label: CodecLabel, weights: Path | None = None) -> Codec:
+    """The codec that decodes what a frame header names; kept open from then on.
+
+    Args:
+        label: codec, preset and weights of the header; ``rate`` is the codec's own business.
+        weights: a weights file, or a folder of them to look in beside the package's own.
+
+    Raises:
+        UnknownScheme: a codec number that is not registered here.
+        NoWeights: the preset, or the very weights file that the sender used, is not here.
+        BadWeights: a corrupt weights file.
+    """
+    if _key(label) in _OPEN:
+        return _OPEN[_key(label)]
+    entry = next((s for s in _SCHEMES.values() if s.number == label.codec), None)
+    if entry is None:
+        raise UnknownScheme(
+            f"the sender uses codec number {label.codec}, which is not registered here: "
+            "import the file that registers it"
+        )
+    for offer in find_offers(entry.name, entry.presets, weights):
+        if offer.preset.number == label.preset and _hash(offer.path) == label.weights:
+            return _open(entry, offer)
+    raise NoWeights(
+        f"the sender uses {entry.name} preset {label.preset} with weights {label.weights:08x}, "
+        "which are not here: copy the sender's weights file and name it with --weights"
+    )
+
+
+def label_of(preset: PresetInfo, weights: Path | None, rate: int = 0) -> CodecLabel:
+    """The label that pictures of a preset carry.
+
+    Args:
+        preset: as given to the factory.
+        weights: path of its weights file, None where nothing is learned.
+        rate: codec-defined rate index, 0 to 255.
+    """
+    return CodecLabel(_scheme(preset.scheme).number, preset.number, _hash(weights), rate)
+
+
+def _open(entry: _Scheme, offer: Offer) -> Codec:
+    factory = entry.factory
+    if isinstance(factory, str):
+        factory = importlib.import_module(factory).open_codec
+    codec: Codec = factory(offer.preset, offer.path)
+    expected = label_of(offer.preset, offer.path, codec.label.rate)
+    if codec.label != expected:
+        raise ValueError(
+            f"the codec of {entry.name!r} labels itself {codec.label}, not {expected}: "
+            "make its label with semcom_models.codecs.registry.label_of"
+        )
+    _OPEN[_key(codec.label)] = codec
+    return codec
+
+
+def _choose(entry: _Scheme, offers: list[Offer], preset: str | None, cbr: float | None) -> Offer:
+    """The offer that serves a request best."""
+    if preset is not None:
+        names = [offer.preset.name for offer in offers]
+        if preset not in names:
+            raise UnknownScheme(f"{entry.name} has no preset {preset!r}: {_hint(preset, names)}")
+        offers = [offers[names.index(preset)]]
+    if not offers:
+        raise NoWeights(
+            f"no weights for {entry.name}: train some with `ota_runner train` and name them "
+            "with --weights"
+        )
+    if cbr is None:
+        return next((offer for offer in offers if offer.preset.default), offers[0])
+    ranked = sorted(offers, key=lambda o: (abs(o.preset.cbr - cbr), not o.preset.default))
+    if entry.any_cbr or abs(ranked[0].preset.cbr - cbr) <= CBR_TOLERANCE * cbr:
+        return ranked[0]
+    there = ", ".join(f"{o.preset.name} (CBR {o.preset.cbr:.4g})" for o in offers)
+    raise NoWeights(
+        f"no weights of {entry.name} for a CBR of {cbr:.4g}: there are {there}; "
+        "train others with `ota_runner train`"
+    )
+
+
+def _scheme(name: str) -> _Scheme:
+    if name in _SCHEMES:
+        return _SCHEMES[name]
+    raise UnknownScheme(f"no scheme {name!r}: {_hint(name, _SCHEMES)}")
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    near = difflib.get_close_matches(name.lower(), names, n=1)
+    listed = f"there are {', '.join(names)}" if names else "there are none"
+    return f"did you mean {near[0]!r}? ({listed})" if near else listed
+
+
+def _hash(weights: Path | None) -> int:
+    return 0 if weights is None else weights_id(weights)
+
+
+def _key(label: CodecLabel) -> tuple[int, int, int]:
+    return label.codec, label.preset, label.weights
