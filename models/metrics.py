@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How good a received picture is.
+
+All measures compare pictures as a user sees them and as they are saved: clipped and rounded to 8 bit
+(:func:`semcom_models.data.round_to_8_bit`). Pictures are float RGB ``[3, H, W]`` in [0, 1].
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+from pytorch_msssim import ms_ssim as _ms_ssim
+from pytorch_msssim import ssim as _ssim
+from torch import Tensor
+
+from semcom_models.data import round_to_8_bit
+
+PSNR_LIMIT_DB = 100.0
+"""PSNR of pictures that are the same; keeps means over pictures finite."""
+
+SSIM_WINDOW = 11
+"""Side of the Gaussian window of SSIM in pixels; smaller pictures have no SSIM."""
+
+MS_SSIM_SIDE = 161
+"""Smallest side of which MS-SSIM's five scales can be taken."""
+
+
+def mse(received: Tensor, sent: Tensor) -> float:
+    """Mean squared error after rounding to 8 bit, for a peak of one.
+
+    Raises:
+        ValueError: pictures of different shapes.
+    """
+    a, b = _seen(received, sent)
+    return float((a - b).square().mean(dtype=torch.float64))
+
+
+def psnr_db(received: Tensor, sent: Tensor) -> float:
+    """Peak signal-to-noise ratio in dB, at most :data:`PSNR_LIMIT_DB`.
+
+    Raises:
+        ValueError: pictures of different shapes.
+    """
+    return _psnr_db(mse(received, sent))
+
+
+def psnr_of_mse_db(errors: Iterable[float]) -> float:
+    """PSNR in dB of the mean of the pictures' :func:`mse`.
+
+    What ADJSCC's Table I reports, in place of the mean of the pictures' PSNRs; never above it.
+
+    Raises:
+        ValueError: no errors.
+    """
+    values = list(errors)
+    if not values:
+        raise ValueError("the PSNR of no pictures was asked for")
+    return _psnr_db(math.fsum(values) / len(values))
+
+
+def ssim(received: Tensor, sent: Tensor) -> float | None:
+    """Structural similarity (Wang et al., IEEE TIP 2004), mean over the colours.
+
+    Returns:
+        At most 1; None for pictures with a side below :data:`SSIM_WINDOW`.
+
+    Raises:
+        ValueError: pictures of different shapes.
+    """
+    a, b = _seen(received, sent)
+    if min(a.shape[-2:]) < SSIM_WINDOW:
+        return None
+    return float(_ssim(a[None], b[None], data_range=1.0, win_size=SSIM_WINDOW))
+
+
+def ms_ssim(received: Tensor, sent: Tensor) -> float | None:
+    """Multi-scale structural similarity (Wang et al., Asilomar 2003), mean over the colours.
+
+    Returns:
+        0 to 1; None for pictures with a side below :data:`MS_SSIM_SIDE`.
+
+    Raises:
+        ValueError: pictures of different shapes.
+    """
+    a, b = _seen(received, sent)
+    if min(a.shape[-2:]) < MS_SSIM_SIDE:
+        return None
+    return float(_ms_ssim(a[None], b[None], data_range=1.0, win_size=SSIM_WINDOW))
+
+
+def _seen(received: Tensor, sent: Tensor) -> tuple[Tensor, Tensor]:
+    if received.shape != sent.shape:
+        raise ValueError(
+            f"pictures of {list(received.shape)} and {list(sent.shape)} cannot be compared"
+        )
+    return round_to_8_bit(received).float() / 255, round_to_8_bit(sent).float() / 255
+
+
+def _psnr_db(error: float) -> float:
+    return PSNR_LIMIT_DB if error <= 0 else min(PSNR_LIMIT_DB, -10 * math.log10(error))
