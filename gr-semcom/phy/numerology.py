@@ -20,6 +20,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from semcom_phy.header import HEADER_SYMBOLS
+
 
 def evenly_spaced_pilots(half_width: int, count: int) -> tuple[int, ...]:
     """Spread ``count`` pilots evenly and symmetrically over carriers +-1..+-``half_width``."""
@@ -153,8 +155,6 @@ class Numerology:
     @property
     def header_ofdm_symbols(self) -> int:
         """OFDM symbols that the coded header takes."""
-        from semcom_phy.header import HEADER_SYMBOLS  # the header codec knows the numerology
-
         return -(-HEADER_SYMBOLS // self.data_carriers_per_symbol)
 
     @property

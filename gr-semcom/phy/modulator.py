@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Frames to samples."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from semcom_phy.exchange import ComplexArray, Precoder
+from semcom_phy.fragments import Frame, payload_symbols
+from semcom_phy.header import FrameHeader, encode_header
+from semcom_phy.numerology import Numerology
+from semcom_phy.ofdm import ofdm_modulate
+from semcom_phy.precoding import IdentityPrecoder
+from semcom_phy.preamble import (
+    cyclic_delay_phases,
+    fill_symbols,
+    pilot_grid,
+    scrambling_signs,
+    training_grid,
+)
+
+
+def header_grid(header: FrameHeader, numerology: Numerology) -> ComplexArray:
+    """The header's OFDM symbols, ``[header symbols, active carriers]``, every cell known.
+
+    The receiver encodes what it decoded and trains on it.
+
+    Raises:
+        ValueError: a header field out of range.
+    """
+    symbols, width = numerology.header_ofdm_symbols, numerology.data_carriers_per_symbol
+    coded = encode_header(header)
+    data = np.concatenate([coded, fill_symbols(numerology)[0]])[: symbols * width]
+    grid = np.empty((symbols, len(numerology.active_carriers)), np.complex64)
+    grid[:, numerology.data_rows] = data.reshape(symbols, width)
+    grid[:, numerology.pilot_rows] = pilot_grid(numerology)[:symbols]
+    return grid
+
+
+class Modulator:
+    """Makes bursts of complex samples of frames.
+
+    Payload symbols are sent as they are: their signs are scrambled, their power is theirs.
+    Training, header and pilots have unit power on each antenna and are never precoded.
+
+    Args:
+        numerology: of the waveform.
+        precoder: maps streams to antennas; None sends stream ``i`` on antenna ``i``.
+    """
+
+    def __init__(self, numerology: Numerology, precoder: Precoder | None = None) -> None:
+        self.numerology = numerology
+        self._precoder = precoder or IdentityPrecoder(numerology.tx_antennas)
+
+    def frame(self, frame: Frame, csi: ComplexArray | None = None) -> ComplexArray:
+        """One burst: preamble, header, payload with pilots, guard.
+
+        Args:
+            frame: its payload ``[streams, k]`` as long as its header says.
+            csi: channel ``[active carriers, rx, tx]`` for the precoder, or None.
+
+        Returns:
+            ``[tx, n]`` with ``n = numerology.frame_samples(k)``.
+
+        Raises:
+            ValueError: a payload of another shape than the header tells, more streams than
+                antennas, or symbols that are not finite.
+        """
+        numerology = self.numerology
+        known = np.concatenate([training_grid(numerology), header_grid(frame.header, numerology)])
+        phases = cyclic_delay_phases(numerology)
+        payload = self._payload_grid(frame, csi)
+        sections = (known[:, :, None] * phases, payload)
+        bursts = ofdm_modulate(np.concatenate(sections), numerology)
+        return np.pad(bursts, ((0, 0), (0, numerology.guard_samples)))
+
+    def _payload_grid(self, frame: Frame, csi: ComplexArray | None) -> ComplexArray:
+        """Payload and pilots ``[symbols, active carriers, tx]``."""
+        numerology = self.numerology
+        payload = np.asarray(frame.payload)
+        expected = payload_symbols(frame.header, numerology)
+        if payload.ndim != 2 or payload.shape[1] != expected:
+            raise ValueError(
+                f"payload has shape {payload.shape}, its header tells of {expected} symbols "
+                "per stream"
+            )
+        streams, count = payload.shape
+        if streams != frame.header.picture.sections[0].streams:
+            raise ValueError(f"payload has {streams} streams, its header tells of another number")
+        if streams > numerology.tx_antennas:
+            raise ValueError(
+                f"{streams} streams need as many transmit antennas, numerology "
+                f"{numerology.name!r} has {numerology.tx_antennas}"
+            )
+        if not np.isfinite(payload).all():
+            raise ValueError("payload holds symbols that are not finite numbers")
+        symbols = numerology.payload_ofdm_symbols(count)
+        width = numerology.data_carriers_per_symbol
+        cells = np.empty((streams, symbols * width), np.complex64)
+        cells[:, :count] = payload * scrambling_signs(numerology)[:streams, :count]
+        free = symbols * width - count
+        cells[:, count:] = fill_symbols(numerology)[:streams, :free]
+        streamed = cells.reshape(streams, symbols, width).transpose(1, 2, 0)
+        rows = numerology.data_rows
+        phases = cyclic_delay_phases(numerology)[numerology.pilot_rows]
+        first = numerology.header_ofdm_symbols
+        pilots = pilot_grid(numerology)[first : first + symbols]
+        grid = np.empty(
+            (symbols, len(numerology.active_carriers), numerology.tx_antennas), np.complex64
+        )
+        grid[:, rows] = self._precoder.precode(streamed, None if csi is None else csi[rows])
+        grid[:, numerology.pilot_rows] = pilots[:, :, None] * phases
+        return grid

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Linear precoders and combiners: identity, and SVD with water-filling.
+
+Received on a subcarrier: ``y = H F x + n``, with the precoder's ``F`` ``[tx, streams]``. The
+combiners here estimate ``x`` by the linear minimum mean square error filter for ``H F`` and scale
+it to be unbiased, ``E[x_hat | x] = x``; for one stream that is maximum-ratio combining, for an
+SVD precoder with perfect channel knowledge it is ``Sigma^-1 U^H``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from semcom_phy.exchange import ComplexArray, FloatArray
+
+
+def water_filling(gains: NDArray[np.floating], budget: float) -> NDArray[np.float64]:
+    """Power of parallel channels that maximises their mutual information.
+
+    ``p_i = max(mu - 1 / gains_i, 0)`` with ``mu`` such that the powers sum to the budget (Tse
+    and Viswanath, "Fundamentals of Wireless Communication", Cambridge 2005, section 5.3.3).
+
+    Args:
+        gains: ``[..., n]``, SNR of each channel at unit power, non-negative.
+        budget: total power over the last axis.
+
+    Returns:
+        Powers ``[..., n]``; where no channel has a gain, the budget is shared equally.
+
+    Raises:
+        ValueError: a negative budget, or a gain that is negative or not a number.
+    """
+    gains = np.asarray(gains, np.float64)
+    if not budget >= 0:
+        raise ValueError(f"the power budget is {budget}, it cannot be negative")
+    if np.isnan(gains).any() or (gains < 0).any():
+        raise ValueError("channel gains must be non-negative numbers")
+    count = gains.shape[-1]
+    # Relative to the best channel, so that nothing overflows, however weak the channels are.
+    best = gains.max(axis=-1, keepdims=True)
+    usable = best > 0
+    cost = np.where(usable, 1.0, 0.0) / np.maximum(gains, 1e-15 * best + np.finfo(float).tiny)
+    ascending = np.sort(cost, axis=-1)
+    levels = (budget + np.cumsum(ascending, axis=-1)) / np.arange(1, count + 1)
+    # Channels in use: those cheaper than the level that they themselves lead to.
+    in_use = np.sum(levels > ascending, axis=-1, keepdims=True)
+    level = np.take_along_axis(levels, np.maximum(in_use - 1, 0), axis=-1)
+    powers = np.maximum(level - cost, 0.0)
+    return np.where(usable, powers, budget / count)
+
+
+def unbiased_mmse(
+    y: ComplexArray, effective: ComplexArray, noise_var: NDArray[np.floating]
+) -> tuple[ComplexArray, FloatArray]:
+    """Unbiased linear MMSE estimate of streams of unit power.
+
+    With ``A = H^H R^-1 H`` (``R`` the diagonal noise covariance), the MMSE error covariance is
+    ``(I + A)^-1``, and the SNR of stream ``i`` after unbiased detection is
+    ``1 / [(I + A)^-1]_ii - 1``.
+
+    Args:
+        y: ``[symbols, subcarriers, rx]``.
+        effective: ``[subcarriers, rx, streams]``, channel times precoder.
+        noise_var: ``[subcarriers, rx]``.
+
+    Returns:
+        ``[symbols, subcarriers, streams]`` and noise variance ``[subcarriers, streams]``;
+        a stream that nothing was received of is zero with infinite variance.
+    """
+    whitened = np.conj(effective) / np.maximum(noise_var, 1e-30)[..., None]
+    if effective.shape[2] == 1:
+        snr = np.sum((whitened * effective).real, axis=1)
+        estimate = np.einsum("lkr,kr->lk", y, whitened[..., 0])[..., None]
+        alive = snr > 1e-12
+        scale = np.where(alive, 1 / np.where(alive, snr, 1), 0)
+        variance = np.where(alive, 1 / np.where(alive, snr, 1), np.inf)
+        return (estimate * scale).astype(np.complex64), variance.astype(np.float32)
+    filters = whitened.transpose(0, 2, 1)  # [subcarriers, streams, rx]
+    information = (filters @ effective).astype(np.complex128)
+    covariance = np.linalg.inv(np.eye(effective.shape[2]) + information)
+    error = np.diagonal(covariance, axis1=1, axis2=2).real
+    gain = 1 - error  # of the biased estimate
+    alive = gain > 1e-9
+    scale = np.where(alive, 1 / np.where(alive, gain, 1), 0)
+    variance = np.where(alive, error * scale, np.inf)
+    detector = (scale[..., None] * (covariance @ filters)).astype(np.complex64)
+    # [subcarriers, symbols, rx] x [subcarriers, rx, streams]
+    estimate = np.matmul(y.transpose(1, 0, 2), detector.transpose(0, 2, 1))
+    return np.ascontiguousarray(estimate.transpose(1, 0, 2)), variance.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class IdentityPrecoder:
+    """Stream ``i`` goes to antenna ``i``.
+
+    Attributes:
+        tx_antennas: of the transmitter; those without a stream stay silent.
+    """
+
+    tx_antennas: int = 1
+
+    def precode(self, x: ComplexArray, csi: ComplexArray | None) -> ComplexArray:
+        """See :meth:`semcom_phy.exchange.Precoder.precode`.
+
+        Raises:
+            ValueError: more streams than antennas.
+        """
+        streams = x.shape[2]
+        if streams > self.tx_antennas:
+            raise ValueError(f"{streams} streams do not fit {self.tx_antennas} transmit antennas")
+        if streams == self.tx_antennas:
+            return x
+        return np.pad(x, ((0, 0), (0, 0), (0, self.tx_antennas - streams)))
+
+
+@dataclass(frozen=True)
+class IdentityCombiner:
+    """Unbiased MMSE detection of the streams of :class:`IdentityPrecoder`.
+
+    Attributes:
+        streams: sent by the transmitter.
+    """
+
+    streams: int = 1
+
+    def combine(
+        self,
+        y: ComplexArray,
+        csi_rx: ComplexArray,
+        csi_tx: ComplexArray | None,
+        noise_var: FloatArray,
+    ) -> tuple[ComplexArray, FloatArray]:
+        """See :meth:`semcom_phy.exchange.Combiner.combine`."""
+        return unbiased_mmse(y, csi_rx[..., : self.streams], noise_var)
+
+
+@dataclass(frozen=True)
+class SvdScheme:
+    """What both ends of an SVD link agree on; precoder and combiner are made of it.
+
+    Attributes:
+        streams: spatial streams.
+        tx_antennas: of the transmitter.
+        snr_db: Es/N0 that water-filling is done for; None shares the power equally, which is
+            what analogue symbols of equal importance want.
+    """
+
+    streams: int = 2
+    tx_antennas: int = 2
+    snr_db: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.streams <= self.tx_antennas:
+            raise ValueError(
+                f"{self.streams} streams asked over {self.tx_antennas} transmit antennas; "
+                "choose 1 to the number of antennas"
+            )
+
+    def matrices(self, csi: ComplexArray | None, subcarriers: int) -> ComplexArray:
+        """Precoding matrices ``F[subcarriers, tx, streams]``, ``|F|^2 = streams``.
+
+        Args:
+            csi: ``H[subcarriers, rx, tx]``; None gives the identity.
+            subcarriers: how many, where ``csi`` is None.
+
+        Raises:
+            ValueError: a channel of another number of antennas, or with fewer receive antennas
+                than streams.
+        """
+        if csi is None:
+            identity = np.eye(self.tx_antennas, self.streams, dtype=np.complex64)
+            return np.broadcast_to(identity, (subcarriers, *identity.shape))
+        if csi.shape[2] != self.tx_antennas or csi.shape[1] < self.streams:
+            raise ValueError(
+                f"channel of {csi.shape[1]} receive and {csi.shape[2]} transmit antennas does "
+                f"not carry {self.streams} streams from {self.tx_antennas} antennas"
+            )
+        _, values, right = np.linalg.svd(csi, full_matrices=False)
+        directions = right[:, : self.streams].conj().transpose(0, 2, 1)
+        if self.snr_db is None:
+            return np.ascontiguousarray(directions)
+        gains = values[:, : self.streams].astype(np.float64) ** 2 * 10 ** (self.snr_db / 10)
+        powers = water_filling(gains, float(self.streams))
+        shared: ComplexArray = (directions * np.sqrt(powers)[:, None, :]).astype(np.complex64)
+        return shared
+
+
+@dataclass(frozen=True)
+class SvdPrecoder:
+    """Sends streams along the right singular vectors of the channel.
+
+    ``F = V diag(sqrt(p))`` per subcarrier, ``p`` by water-filling over the streams (Telatar,
+    "Capacity of multi-antenna Gaussian channels", Eur. Trans. Telecommun. 10(6), 1999).
+
+    Attributes:
+        scheme: shared with the combiner.
+    """
+
+    scheme: SvdScheme = SvdScheme()
+
+    def precode(self, x: ComplexArray, csi: ComplexArray | None) -> ComplexArray:
+        """See :meth:`semcom_phy.exchange.Precoder.precode`.
+
+        Raises:
+            ValueError: streams or channel do not fit the scheme.
+        """
+        if x.shape[2] != self.scheme.streams:
+            raise ValueError(f"{x.shape[2]} streams given, the scheme has {self.scheme.streams}")
+        matrices = self.scheme.matrices(csi, x.shape[1])
+        # [subcarriers, symbols, streams] x [subcarriers, streams, tx]
+        sent = np.matmul(x.transpose(1, 0, 2), matrices.transpose(0, 2, 1))
+        return np.ascontiguousarray(sent.transpose(1, 0, 2))
+
+
+@dataclass(frozen=True)
+class SvdCombiner:
+    """Inverts channel and precoder, stale or not: unbiased MMSE for ``H_rx F(csi_tx)``.
+
+    Attributes:
+        scheme: shared with the precoder.
+    """
+
+    scheme: SvdScheme = SvdScheme()
+
+    def combine(
+        self,
+        y: ComplexArray,
+        csi_rx: ComplexArray,
+        csi_tx: ComplexArray | None,
+        noise_var: FloatArray,
+    ) -> tuple[ComplexArray, FloatArray]:
+        """See :meth:`semcom_phy.exchange.Combiner.combine`."""
+        matrices = self.scheme.matrices(csi_tx, csi_rx.shape[0])
+        return unbiased_mmse(y, csi_rx @ matrices, noise_var)
