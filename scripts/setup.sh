@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Brings GNU Radio and a virtual environment at .venv; does nothing when both are up to date.
+#
+#   SYSTEM_PYTHON  the Python that GNU Radio was built for. Default: that of an active conda
+#                  environment if it has GNU Radio, else /usr/bin/python3.
+#   TORCH_SPEC     the PyTorch to install, a pip requirement.
+#   PIP_*          pip's own variables: PIP_EXTRA_INDEX_URL for PyTorch's CPU index and so on.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+TORCH_SPEC=${TORCH_SPEC:-torch==2.13.0}
+readonly TORCH_SPEC
+readonly VENV=.venv
+readonly STAMP=$VENV/gr-semcom.stamp
+# python3-gi's Gtk is what Companion draws with; grcc needs it not.
+readonly APT_PACKAGES=(gnuradio python3-venv cmake gir1.2-gtk-3.0)
+
+say() { printf 'set-up: %s\n' "$*" >&2; }
+die() {
+    say "$*"
+    exit 1
+}
+
+find_python() {
+    local candidate
+    for candidate in "${CONDA_PREFIX:-/nonexistent}/bin/python" /usr/bin/python3; do
+        if [[ -x $candidate ]] && has_gnuradio "$candidate"; then
+            echo "$candidate"
+            return
+        fi
+    done
+    echo /usr/bin/python3
+}
+
+has_gnuradio() {
+    "$1" -s -c 'import importlib.util as u, sys; sys.exit(u.find_spec("gnuradio") is None)'
+}
+
+has_system_packages() {
+    [[ -x $1 ]] && has_gnuradio "$1" && "$1" -c 'import ensurepip, venv' 2>/dev/null
+}
+
+install_system_packages() {
+    command -v apt-get >/dev/null || die "GNU Radio 3.10 is missing, and so is apt-get;" \
+        "install GNU Radio, or use conda (environment.yml), then run this again."
+    local as_root=()
+    if [[ $EUID -ne 0 ]]; then
+        command -v sudo >/dev/null || die "packages are missing and there is neither root nor" \
+            "sudo; ask an administrator for: apt-get install ${APT_PACKAGES[*]}"
+        as_root=(sudo)
+    fi
+    say "system packages (apt): ${APT_PACKAGES[*]}"
+    # In a container a configuration question would wait for ever.
+    local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq)
+    "${apt[@]}" update
+    "${apt[@]}" install --no-install-recommends -o Dpkg::Use-Pty=0 "${APT_PACKAGES[@]}" \
+        >/dev/null </dev/null
+}
+
+# The major version of NumPy beside which GNU Radio loads: its bindings are compiled for one.
+numpy_major() {
+    "$1" -s -c 'import gnuradio.gr, numpy; print(numpy.__version__.split(".")[0])' ||
+        die "$1 finds GNU Radio but cannot load it (see above)."
+}
+
+fingerprint() {
+    {
+        cat pyproject.toml setup.py scripts/setup.sh
+        echo "$PWD" "$1" "$TORCH_SPEC"
+        "$1" --version
+    } | sha256sum | cut -d' ' -f1
+}
+
+make_environment() {
+    local python=$1 log
+    local wanted existing
+    wanted=$("$python" -c 'import sys; print(sys.base_prefix, sys.version)')
+    existing=$("$VENV/bin/python" -c 'import sys; print(sys.base_prefix, sys.version)' \
+        2>/dev/null || true)
+    if [[ $existing != "$wanted" ]] ||
+        ! grep -qs 'include-system-site-packages = true' "$VENV/pyvenv.cfg"; then
+        [[ ! -e $VENV || -e $STAMP || -z $existing ]] || die "$VENV is a virtual environment" \
+            "of another kind; remove it, then run this again."
+        say "virtual environment: $VENV over $python"
+        "$python" -m venv --clear --system-site-packages "$VENV"
+    fi
+
+    local major constraints=$VENV/constraints.txt
+    major=$(numpy_major "$python")
+    printf 'numpy<%d\n%s\n' $((major + 1)) "$TORCH_SPEC" >"$constraints"
+    say "Python packages (NumPy $major.x, $TORCH_SPEC): a minute or two, more on a slow line"
+    log=$VENV/pip.log
+    "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input \
+        --constraint "$constraints" "$TORCH_SPEC" --editable '.[dev]' >"$log" </dev/null || {
+        tail -n 20 "$log" >&2
+        die "pip could not install the packages; the whole log is $log."
+    }
+    "$VENV/bin/python" -c 'import gnuradio.gr, gnuradio.semcom, torch' ||
+        die "the new environment does not load (see above); remove $VENV and try again."
+}
+
+main() {
+    local python
+    python=${SYSTEM_PYTHON:-$(find_python)}
+    if [[ -x $python && -e $STAMP && $(<"$STAMP") == "$(fingerprint "$python")" ]]; then
+        return
+    fi
+
+    # Two calls at once would write into one environment.
+    mkdir -p .cache
+    exec 9>.cache/setup.lock
+    flock 9
+
+    local begin=$SECONDS
+    has_system_packages "$python" || install_system_packages
+    has_system_packages "$python" || die "$python still lacks GNU Radio or venv; set" \
+        "SYSTEM_PYTHON to the Python that GNU Radio was built for."
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+        die "$python is older than Python 3.11; Debian 12 and Ubuntu 24.04 are recent enough."
+    make_environment "$python"
+    fingerprint "$python" >"$STAMP"
+    say "done in $((SECONDS - begin)) s"
+}
+
+main "$@"
