@@ -74,7 +74,7 @@ def _delay_prior(numerology: Numerology) -> _DelayPrior:
     phases = cyclic_delay_phases(numerology).astype(np.complex128)
     composite = np.einsum("kt,kl,lt->kl", phases, covariance, phases.conj())
     strength, axes = np.linalg.eigh(composite)
-    kept = strength > 1e-6 * strength[-1]
+    kept = strength > 1e-8 * strength[-1]
     strength, axes = strength[kept], axes[:, kept]
     parts = np.einsum("kl,lt,ln->tkn", covariance, phases.conj(), axes)
     return _DelayPrior(
@@ -93,7 +93,7 @@ def smooth_channel(
         numerology: of the waveform.
 
     Returns:
-        The estimate; its error variance is that of the prior.
+        The estimate; its error variance is the noise that comes through.
     """
     prior = _delay_prior(numerology)
     antennas = numerology.tx_antennas
@@ -104,8 +104,7 @@ def smooth_channel(
     weighted = (prior.axes.conj().T @ average) * gain.astype(np.float32)
     channel = np.einsum("tkn,nr->krt", prior.parts, weighted)
     composite = prior.axes @ (prior.strength[:, None] * weighted)
-    explained = np.einsum("tkn,nr->kr", np.abs(prior.parts) ** 2, gain)
-    error = power[None, :] * np.maximum(antennas - explained, 0.0)
+    error = noise_var * (np.sum(np.abs(prior.parts) ** 2, axis=0) @ gain**2)
     return ChannelEstimate(
         composite.astype(np.complex64),
         channel.astype(np.complex64),

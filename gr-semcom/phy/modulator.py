@@ -10,7 +10,6 @@ from semcom_phy.fragments import Frame, payload_symbols
 from semcom_phy.header import FrameHeader, encode_header
 from semcom_phy.numerology import Numerology
 from semcom_phy.ofdm import ofdm_modulate
-from semcom_phy.precoding import IdentityPrecoder
 from semcom_phy.preamble import (
     cyclic_delay_phases,
     fill_symbols,
@@ -18,6 +17,7 @@ from semcom_phy.preamble import (
     scrambling_signs,
     training_grid,
 )
+from semcom_phy.precoding import IdentityPrecoder
 
 
 def header_grid(header: FrameHeader, numerology: Numerology) -> ComplexArray:

@@ -21,8 +21,8 @@ from semcom_phy.header import HEADER_SYMBOLS, FrameHeader, decode_header
 from semcom_phy.modulator import header_grid
 from semcom_phy.numerology import Numerology
 from semcom_phy.ofdm import ofdm_demodulate
-from semcom_phy.precoding import IdentityCombiner, unbiased_mmse
 from semcom_phy.preamble import pilot_grid, scrambling_signs, training_grid
+from semcom_phy.precoding import IdentityCombiner, unbiased_mmse
 from semcom_phy.sample_buffer import SampleBuffer
 from semcom_phy.tracking import (
     KnownCells,
@@ -306,9 +306,7 @@ class Receiver:
         first: int,
     ) -> KnownCells:
         """Match OFDM symbols of which every cell is known."""
-        return match_cells(
-            received, known, estimate.composite, noise_var, first, self._carriers
-        )
+        return match_cells(received, known, estimate.composite, noise_var, first, self._carriers)
 
     def _match_pilots(
         self,

@@ -144,9 +144,7 @@ def fit_rotation(cells: KnownCells, clock: bool) -> Rotation:
     return Rotation(*(float(value) for value in solution))
 
 
-def smooth_phase(
-    cells: KnownCells, rotation: Rotation, symbols: int
-) -> NDArray[np.float64]:
+def smooth_phase(cells: KnownCells, rotation: Rotation, symbols: int) -> NDArray[np.float64]:
     """Phase that the known cells show beyond the straight line.
 
     A penalised fit with second differences (a smoothing spline on the grid of OFDM symbols):
