@@ -5,14 +5,13 @@
 #
 #   SYSTEM_PYTHON  the Python that GNU Radio was built for. Default: that of an active conda
 #                  environment if it has GNU Radio, else /usr/bin/python3.
-#   TORCH_SPEC     the PyTorch to install, a pip requirement.
+#   TORCH_SPEC     the PyTorch to install, a pip requirement. Default: the one that SYSTEM_PYTHON
+#                  already has, else a fixed version.
 #   PIP_*          pip's own variables: PIP_EXTRA_INDEX_URL for PyTorch's CPU index and so on.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-TORCH_SPEC=${TORCH_SPEC:-torch==2.13.0}
-readonly TORCH_SPEC
 readonly VENV=.venv
 readonly STAMP=$VENV/gr-semcom.stamp
 # python3-gi's Gtk is what Companion draws with; grcc needs it not.
@@ -35,8 +34,22 @@ find_python() {
     echo /usr/bin/python3
 }
 
+has_module() {
+    "$1" -s -c "import importlib.util as u, sys; sys.exit(u.find_spec('$2') is None)"
+}
+
 has_gnuradio() {
-    "$1" -s -c 'import importlib.util as u, sys; sys.exit(u.find_spec("gnuradio") is None)'
+    has_module "$1" gnuradio
+}
+
+torch_spec() {
+    if [[ -n ${TORCH_SPEC:-} ]]; then
+        echo "$TORCH_SPEC"
+    elif has_module "$1" torch; then
+        echo torch
+    else
+        echo torch==2.13.0
+    fi
 }
 
 has_system_packages() {
@@ -69,7 +82,7 @@ numpy_major() {
 fingerprint() {
     {
         cat pyproject.toml setup.py scripts/setup.sh
-        echo "$PWD" "$1" "$TORCH_SPEC"
+        echo "$PWD" "$1" "$(torch_spec "$1")"
         "$1" --version
     } | sha256sum | cut -d' ' -f1
 }
@@ -88,13 +101,14 @@ make_environment() {
         "$python" -m venv --clear --system-site-packages "$VENV"
     fi
 
-    local major constraints=$VENV/constraints.txt
+    local major torch constraints=$VENV/constraints.txt
     major=$(numpy_major "$python")
-    printf 'numpy<%d\n%s\n' $((major + 1)) "$TORCH_SPEC" >"$constraints"
-    say "Python packages (NumPy $major.x, $TORCH_SPEC): a minute or two, more on a slow line"
+    torch=$(torch_spec "$python")
+    printf 'numpy<%d\n' $((major + 1)) >"$constraints"
+    say "Python packages (NumPy $major.x, $torch): a minute or two, more on a slow line"
     log=$VENV/pip.log
     "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input \
-        --constraint "$constraints" "$TORCH_SPEC" --editable '.[dev]' >"$log" </dev/null || {
+        --constraint "$constraints" "$torch" --editable '.[dev]' >"$log" </dev/null || {
         tail -n 20 "$log" >&2
         die "pip could not install the packages; the whole log is $log."
     }
