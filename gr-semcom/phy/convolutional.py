@@ -24,6 +24,7 @@ WordCheck: TypeAlias = Callable[[BitArray], BoolArray]
 
 _UNREACHED = np.float32(-1e30)
 _NO_PATH = np.float32(1e29)
+_CERTAIN = np.float32(1e6)
 
 
 @njit(cache=True, nogil=True)
@@ -34,8 +35,8 @@ def _encode(bits: NDArray[np.uint8], outputs: NDArray[np.uint8], rate: int) -> N
     for block in range(blocks):
         state = 0
         for i in range(n):
-            bit = np.int64(bits[block, i])
-            word = outputs[state, bit]
+            bit = int(bits[block, i])
+            word = int(outputs[state, bit])
             for j in range(rate):
                 coded[block, i * rate + j] = (word >> (rate - 1 - j)) & 1
             state = (state >> 1) | (bit * half)
@@ -104,16 +105,21 @@ def _best_paths(margins: NDArray[np.float32], count: int) -> NDArray[np.int16]:
     steps, states = margins.shape
     paths = np.zeros((count, steps + 1), np.int16)
     _trace(margins, paths[0], steps)
+    extra = np.empty(steps, np.float32)
     detours = [(np.float32(0.0), 0, 0)]
     detours.pop()
     loss = np.float32(0.0)
     last = steps
     found = 1
     while found < count:
-        newest = found - 1
         for i in range(last):
-            extra = abs(margins[i, paths[newest, i + 1]])
-            heappush(detours, (loss + extra, newest, i))
+            extra[i] = abs(margins[i, paths[found - 1, i + 1]])
+        # Of each path, no more detours can matter than paths are still wanted.
+        wanted = min(count - found, last)
+        worst = np.partition(extra[:last], wanted - 1)[wanted - 1]
+        for i in range(last):
+            if extra[i] <= worst:
+                heappush(detours, (loss + extra[i], found - 1, i))
         loss, parent, last = heappop(detours)
         if loss > _NO_PATH:
             break
@@ -138,6 +144,11 @@ class ConvolutionalCode:
     constraint_length: int
 
     def __post_init__(self) -> None:
+        if not 2 <= self.constraint_length <= 15 or not 1 <= len(self.generators) <= 8:
+            raise ValueError(
+                f"constraint length {self.constraint_length} and {len(self.generators)} "
+                "generators; choose 2 to 15 and 1 to 8"
+            )
         for generator in self.generators:
             if not 0 < generator < 1 << self.constraint_length:
                 raise ValueError(
@@ -161,7 +172,8 @@ class ConvolutionalCode:
             parity = np.zeros_like(taps)
             for place in range(self.constraint_length):
                 parity ^= (taps >> place) & 1
-            words = (words << 1) | parity.astype(np.uint8)
+            words <<= 1
+            words |= parity.astype(np.uint8)
         return words
 
     def coded_length(self, n_bits: int) -> int:
@@ -228,7 +240,9 @@ class ConvolutionalCode:
         Raises:
             ValueError: a length that is none of a coded block.
         """
-        values = np.ascontiguousarray(llr, dtype=np.float32)
+        # Whatever arrived, the trellis sees numbers: what is none says nothing.
+        values = np.nan_to_num(np.asarray(llr, dtype=np.float32), nan=0.0)
+        values = np.ascontiguousarray(np.clip(values, -_CERTAIN, _CERTAIN))
         rate = len(self.generators)
         if values.ndim != 1 or values.size % rate or values.size < rate * (self.tail + 1):
             raise ValueError(f"{list(values.shape)} is no shape of a block of this code")

@@ -404,9 +404,7 @@ class Assembler:
 
     def _is_later(self, frame: ReceivedFrame) -> bool:
         """Whether a frame's picture follows the last one, in 16-bit serial arithmetic."""
-        return (
-            self._number < 0 or 0 < (frame.header.picture.picture - self._number) % 0x10000 < 0x8000
-        )
+        return 0 < (frame.header.picture.picture - self._number) % 0x10000 < 0x8000
 
     def _count_straggler(self, frame: ReceivedFrame) -> None:
         if frame.header.picture.picture != self._number:

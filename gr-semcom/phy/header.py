@@ -206,8 +206,6 @@ def decode_header(symbols: ComplexArray, noise_var: FloatArray | float) -> Frame
         raise ValueError(f"a header has [{HEADER_SYMBOLS}] symbols, not {list(np.shape(symbols))}")
     llr = qam.demap(symbols, noise_var, 2)
     llr *= np.float32(1.0) - np.float32(2.0) * scrambling_bits(llr.size)
-    if not np.isfinite(llr).all():
-        return None
     mother = recover_rate(llr[np.newaxis], _CODED_BITS)[0]
     word = UMTS_1_3.decode_checked(mother, _holds, _PATHS)
     return _parse(_unpack(word[: -CRC24A.length])) if _holds(word) else None

@@ -95,7 +95,8 @@ def map_bits(bits: ArrayLike, bits_per_symbol: int) -> ComplexArray:
     groups = array.reshape(*array.shape[:-1], -1, bits_per_symbol)
     index = np.zeros(groups.shape[:-1], np.uint8)
     for place in range(bits_per_symbol):
-        index = (index << 1) | groups[..., place]
+        index <<= 1
+        index |= groups[..., place]
     return np.asarray(points[index])
 
 
@@ -157,7 +158,7 @@ def demap(
     Args:
         symbols: ``[k]``, unbiased: ``E[y|x] = x``.
         noise_var: complex noise variance ``E|y - x|^2``, ``[k]`` or one for all; infinite where
-            nothing was received.
+            nothing was received. Values that are no numbers count as not received.
         bits_per_symbol: 1, 2, 4, 6 or 8.
         exact: sums over all points (True) or the nearest point alone (max-log).
 
@@ -172,7 +173,9 @@ def demap(
     y = np.asarray(symbols, dtype=np.complex64).reshape(-1)
     variance = np.broadcast_to(np.asarray(noise_var, dtype=np.float32), y.shape)
     # Half of the noise falls into each quadrature: exp(-d^2 / N0) either way.
-    precision = np.float32(1.0) / np.maximum(variance, _SMALLEST_NOISE)
+    usable = np.isfinite(y) & (variance >= 0)
+    y = np.where(usable, y, np.complex64(0))
+    precision = usable / np.maximum(variance, _SMALLEST_NOISE)
     if bits_per_symbol <= 2:
         # Antipodal in each quadrature: the ratio is linear in the observation.
         scale = np.float32(4.0) * levels[0] * precision
