@@ -1,0 +1,421 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures, transmissions and receptions as GNU Radio PDUs.
+
+Every message is a PDU, ``pmt.cons(metadata, uniform vector)``:
+
+* picture: ``f32vector`` of ``[3, H, W]`` pixels in [0, 1]; metadata ``picture``, ``height``,
+  ``width``;
+* transmission and reception: ``c32vector`` with the symbols of all analogue sections one after
+  the other, row by row; the metadata hold the header, the sections (bits of digital ones
+  included) and, for a transmission, the :class:`~semcom_phy.exchange.ChannelState`.
+
+Real PMT types only, nothing pickled: any block can read, forward or make these messages. The end
+of a stream of PDUs is ``pmt.PMT_EOF`` on the same port, so that it cannot overtake them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+import numpy as np
+import pmt
+from numpy.typing import NDArray
+
+from semcom_phy.exchange import (
+    AnalogSection,
+    ChannelState,
+    CodecLabel,
+    ComplexArray,
+    DigitalSection,
+    FloatArray,
+    PictureHeader,
+    ReceivedAnalog,
+    ReceivedDigital,
+    Reception,
+    SectionEntry,
+    Transmission,
+)
+
+Pmt: TypeAlias = Any
+"""A polymorphic type of GNU Radio; its Python binding has no static type."""
+
+_VECTORS: dict[str, tuple[Callable[[int, int], Pmt], Callable[[Pmt], bool]]] = {
+    "c8": (pmt.make_c32vector, pmt.is_c32vector),
+    "f4": (pmt.make_f32vector, pmt.is_f32vector),
+    "u1": (pmt.make_u8vector, pmt.is_u8vector),
+    "i8": (pmt.make_s64vector, pmt.is_s64vector),
+}
+
+_capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
+_capsule_pointer.restype = ctypes.c_void_p
+_capsule_pointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+
+
+def end_of_stream() -> Pmt:
+    """The message that ends a stream of PDUs."""
+    return pmt.PMT_EOF
+
+
+def is_end_of_stream(message: Pmt) -> bool:
+    """Whether ``message`` ends a stream of PDUs."""
+    return bool(pmt.is_eof_object(message))
+
+
+def vector_to_pmt(values: NDArray[Any]) -> Pmt:
+    """A uniform vector of the values in C order.
+
+    Args:
+        values: array of complex64, float32, uint8 or int64, of any shape.
+
+    Raises:
+        ValueError: any other type of element.
+    """
+    flat = np.ascontiguousarray(values).reshape(-1)
+    try:
+        make, _ = _VECTORS[flat.dtype.str[1:]]
+    except KeyError:
+        raise ValueError(f"no PMT uniform vector for elements of {flat.dtype}") from None
+    vector = make(flat.size, 0)
+    if flat.size:
+        # One copy: the binding's init_*vector converts element by element, 100 times slower.
+        capsule = pmt.uniform_vector_writable_elements(vector, 0)
+        ctypes.memmove(_capsule_pointer(capsule, None), flat.ctypes.data, flat.nbytes)
+    return vector
+
+
+def vector_from_pmt(vector: Pmt, dtype: type[np.generic]) -> NDArray[Any]:
+    """The values of a uniform vector, ``[n]``, copied.
+
+    Raises:
+        ValueError: ``vector`` is no uniform vector of that type.
+    """
+    kind = np.dtype(dtype)
+    _, is_kind = _VECTORS[kind.str[1:]]
+    if not is_kind(vector):
+        raise ValueError(f"expected a PMT vector of {kind}, got {pmt.write_string(vector)[:40]}")
+    values = np.empty(pmt.length(vector), dtype)
+    if values.size:
+        capsule = pmt.uniform_vector_elements(vector, 0)
+        ctypes.memmove(values.ctypes.data, _capsule_pointer(capsule, None), values.nbytes)
+    return values
+
+
+def picture_to_pdu(picture: int, pixels: FloatArray) -> Pmt:
+    """PDU of a picture.
+
+    Args:
+        picture: its number in the run.
+        pixels: ``[3, H, W]`` in [0, 1].
+
+    Raises:
+        ValueError: pixels of another shape.
+    """
+    if pixels.ndim != 3 or pixels.shape[0] != 3:
+        raise ValueError(f"a picture is [3, H, W], not {list(pixels.shape)}")
+    meta = _dict(
+        picture=pmt.from_long(picture),
+        height=pmt.from_long(pixels.shape[1]),
+        width=pmt.from_long(pixels.shape[2]),
+    )
+    return pmt.cons(meta, vector_to_pmt(pixels.astype(np.float32, copy=False)))
+
+
+def picture_from_pdu(pdu: Pmt) -> tuple[int, FloatArray]:
+    """Number and pixels ``[3, H, W]`` of a picture's PDU.
+
+    Raises:
+        ValueError: the message is no such PDU.
+    """
+    meta, payload = _split(pdu, "picture")
+    pixels = vector_from_pmt(payload, np.float32)
+    height, width = _integer(meta, "height"), _integer(meta, "width")
+    if height <= 0 or width <= 0 or pixels.size != 3 * height * width:
+        raise ValueError(f"picture PDU: {pixels.size} values for {height}x{width} pixels")
+    return _integer(meta, "picture"), pixels.reshape(3, height, width)
+
+
+def transmission_to_pdu(picture: int, transmission: Transmission, state: ChannelState) -> Pmt:
+    """PDU of an encoded picture, with what the transmitter knew of the channel."""
+    sections = [
+        _dict(streams=pmt.from_long(s.streams), length=pmt.from_long(s.channel_uses))
+        if isinstance(s, AnalogSection)
+        else _dict(bits=vector_to_pmt(s.bits), mcs=pmt.from_long(s.mcs))
+        for s in transmission.sections
+    ]
+    meta = _dict(
+        picture=pmt.from_long(picture),
+        height=pmt.from_long(transmission.height),
+        width=pmt.from_long(transmission.width),
+        label=_label_to_pmt(transmission.label),
+        sections=pmt.to_pmt(sections),
+        csi_id=pmt.from_long(state.csi_id),
+        age_s=pmt.from_double(state.age_s),
+    )
+    if state.snr_db is not None:
+        meta = _add(meta, "snr_db", pmt.from_double(state.snr_db))
+    if state.csi is not None:
+        meta = _add(meta, "csi", _array_to_pmt(state.csi))
+    analog = [s.symbols for s in transmission.sections if isinstance(s, AnalogSection)]
+    return pmt.cons(meta, vector_to_pmt(_concatenate(analog, np.complex64)))
+
+
+def transmission_from_pdu(pdu: Pmt) -> tuple[int, Transmission, ChannelState]:
+    """Number, transmission and channel state of a transmission's PDU.
+
+    Raises:
+        ValueError: the message is no such PDU.
+    """
+    meta, payload = _split(pdu, "transmission")
+    symbols = _Cut(vector_from_pmt(payload, np.complex64))
+    sections: list[AnalogSection | DigitalSection] = []
+    for entry in _vector(meta, "sections"):
+        if pmt.dict_has_key(entry, pmt.intern("bits")):
+            bits = vector_from_pmt(_ref(entry, "bits"), np.uint8)
+            sections.append(DigitalSection(bits, _integer(entry, "mcs")))
+        else:
+            shape = (_integer(entry, "streams"), _integer(entry, "length"))
+            sections.append(AnalogSection(symbols.take(shape)))
+    symbols.finish()
+    transmission = Transmission(
+        tuple(sections),
+        _integer(meta, "height"),
+        _integer(meta, "width"),
+        _label_from_pmt(_ref(meta, "label")),
+    )
+    state = ChannelState(
+        snr_db=_optional(meta, "snr_db", pmt.to_double),
+        csi=_optional(meta, "csi", _array_from_pmt),
+        csi_id=_integer(meta, "csi_id"),
+        age_s=_real(meta, "age_s"),
+    )
+    return _integer(meta, "picture"), transmission, state
+
+
+def reception_to_pdu(reception: Reception) -> Pmt:
+    """PDU of a received picture."""
+    header = reception.header
+    table = [
+        _dict(
+            digital=pmt.from_bool(e.digital),
+            length=pmt.from_long(e.length),
+            mcs=pmt.from_long(e.mcs),
+            streams=pmt.from_long(e.streams),
+        )
+        for e in header.sections
+    ]
+    meta = _dict(
+        picture=pmt.from_long(header.picture),
+        height=pmt.from_long(header.height),
+        width=pmt.from_long(header.width),
+        label=_label_to_pmt(header.label),
+        table=pmt.to_pmt(table),
+        sections=pmt.to_pmt([_received_to_pmt(s) for s in reception.sections]),
+        noise_var=pmt.from_double(reception.noise_var),
+        fragments=vector_to_pmt(reception.fragments.astype(np.uint8)),
+        stream_time_s=pmt.from_double(reception.stream_time_s),
+    )
+    if reception.csi is not None:
+        meta = _add(meta, "csi", _array_to_pmt(reception.csi))
+    analog = [s.symbols for s in reception.sections if isinstance(s, ReceivedAnalog)]
+    return pmt.cons(meta, vector_to_pmt(_concatenate(analog, np.complex64)))
+
+
+def reception_from_pdu(pdu: Pmt) -> Reception:
+    """The reception in a reception's PDU.
+
+    Raises:
+        ValueError: the message is no such PDU.
+    """
+    meta, payload = _split(pdu, "reception")
+    table = tuple(
+        SectionEntry(
+            digital=pmt.to_bool(_ref(e, "digital")),
+            length=_integer(e, "length"),
+            mcs=_integer(e, "mcs"),
+            streams=_integer(e, "streams"),
+        )
+        for e in _vector(meta, "table")
+    )
+    header = PictureHeader(
+        _integer(meta, "picture"),
+        _integer(meta, "height"),
+        _integer(meta, "width"),
+        _label_from_pmt(_ref(meta, "label")),
+        table,
+    )
+    symbols = _Cut(vector_from_pmt(payload, np.complex64))
+    sections = tuple(_received_from_pmt(e, symbols) for e in _vector(meta, "sections"))
+    symbols.finish()
+    return Reception(
+        header=header,
+        sections=sections,
+        noise_var=_real(meta, "noise_var"),
+        fragments=vector_from_pmt(_ref(meta, "fragments"), np.uint8).astype(bool),
+        csi=_optional(meta, "csi", _array_from_pmt),
+        stream_time_s=_real(meta, "stream_time_s"),
+    )
+
+
+def feedback_to_pmt(state: ChannelState) -> Pmt:
+    """What the receiver tells the transmitter: a PMT dictionary.
+
+    Keys ``snr_db`` and ``csi`` where known, ``csi_id``, ``age_s``.
+    """
+    message = _dict(csi_id=pmt.from_long(state.csi_id), age_s=pmt.from_double(state.age_s))
+    if state.snr_db is not None:
+        message = _add(message, "snr_db", pmt.from_double(state.snr_db))
+    if state.csi is not None:
+        message = _add(message, "csi", _array_to_pmt(state.csi))
+    return message
+
+
+def feedback_from_pmt(message: Pmt) -> ChannelState:
+    """The channel state in a feedback message; also a bare number, the SNR in dB.
+
+    Raises:
+        ValueError: the message is neither.
+    """
+    if pmt.is_number(message) and not pmt.is_complex(message):
+        return ChannelState(snr_db=pmt.to_double(message))
+    if not pmt.is_dict(message):
+        raise ValueError("feedback is an SNR in dB or a dictionary with snr_db and csi")
+    return ChannelState(
+        snr_db=_optional(message, "snr_db", pmt.to_double),
+        csi=_optional(message, "csi", _array_from_pmt),
+        csi_id=_optional(message, "csi_id", pmt.to_long) or 0,
+        age_s=_optional(message, "age_s", pmt.to_double) or 0.0,
+    )
+
+
+def _received_to_pmt(section: ReceivedAnalog | ReceivedDigital) -> Pmt:
+    if isinstance(section, ReceivedAnalog):
+        streams, length = section.symbols.shape
+        return _dict(
+            streams=pmt.from_long(streams),
+            length=pmt.from_long(length),
+            noise_var=vector_to_pmt(section.noise_var),
+            erased=vector_to_pmt(section.erased.astype(np.uint8)),
+        )
+    entry = _dict(bits=vector_to_pmt(section.bits), ok=pmt.from_bool(section.ok))
+    return entry if section.llr is None else _add(entry, "llr", vector_to_pmt(section.llr))
+
+
+def _received_from_pmt(entry: Pmt, symbols: _Cut) -> ReceivedAnalog | ReceivedDigital:
+    if pmt.dict_has_key(entry, pmt.intern("bits")):
+        return ReceivedDigital(
+            bits=vector_from_pmt(_ref(entry, "bits"), np.uint8),
+            ok=pmt.to_bool(_ref(entry, "ok")),
+            llr=_optional(entry, "llr", lambda v: vector_from_pmt(v, np.float32)),
+        )
+    shape = (_integer(entry, "streams"), _integer(entry, "length"))
+    noise_var = vector_from_pmt(_ref(entry, "noise_var"), np.float32)
+    erased = vector_from_pmt(_ref(entry, "erased"), np.uint8).astype(bool)
+    if noise_var.size != shape[0] * shape[1] or erased.size != noise_var.size:
+        raise ValueError("reception PDU: noise_var or erased does not match the symbols")
+    return ReceivedAnalog(symbols.take(shape), noise_var.reshape(shape), erased.reshape(shape))
+
+
+class _Cut:
+    """Cuts the sections off the symbols of a PDU, one after the other."""
+
+    def __init__(self, symbols: ComplexArray) -> None:
+        self._rest = symbols
+
+    def take(self, shape: tuple[int, int]) -> ComplexArray:
+        size = shape[0] * shape[1]
+        if min(shape) < 0 or size > self._rest.size:
+            raise ValueError(f"PDU: a section of {shape} does not fit its symbols")
+        taken, self._rest = self._rest[:size].reshape(shape), self._rest[size:]
+        return taken
+
+    def finish(self) -> None:
+        if self._rest.size:
+            raise ValueError(f"PDU: {self._rest.size} symbols belong to no section")
+
+
+def _label_to_pmt(label: CodecLabel) -> Pmt:
+    return _dict(
+        codec=pmt.from_long(label.codec),
+        preset=pmt.from_long(label.preset),
+        weights=pmt.from_long(label.weights),
+        rate=pmt.from_long(label.rate),
+    )
+
+
+def _label_from_pmt(entry: Pmt) -> CodecLabel:
+    return CodecLabel(*(_integer(entry, key) for key in ("codec", "preset", "weights", "rate")))
+
+
+def _array_to_pmt(values: ComplexArray) -> Pmt:
+    shape = np.asarray(values.shape, np.int64)
+    return _dict(shape=vector_to_pmt(shape), values=vector_to_pmt(values))
+
+
+def _array_from_pmt(entry: Pmt) -> ComplexArray:
+    shape = vector_from_pmt(_ref(entry, "shape"), np.int64)
+    values = vector_from_pmt(_ref(entry, "values"), np.complex64)
+    if (shape < 0).any() or int(np.prod(shape)) != values.size:
+        raise ValueError(f"PDU: {values.size} values for an array of shape {shape.tolist()}")
+    return values.reshape(shape)
+
+
+def _concatenate(arrays: Iterable[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
+    return np.concatenate([np.empty(0, dtype), *(a.reshape(-1) for a in arrays)])
+
+
+def _dict(**entries: Pmt) -> Pmt:
+    result = pmt.make_dict()
+    for key, value in entries.items():
+        result = _add(result, key, value)
+    return result
+
+
+def _add(entries: Pmt, key: str, value: Pmt) -> Pmt:
+    return pmt.dict_add(entries, pmt.intern(key), value)
+
+
+def _split(pdu: Pmt, what: str) -> tuple[Pmt, Pmt]:
+    if not pmt.is_pair(pdu) or not pmt.is_dict(pmt.car(pdu)):
+        raise ValueError(f"not a {what} PDU: expected a pair of metadata and a vector")
+    return pmt.car(pdu), pmt.cdr(pdu)
+
+
+def _ref(entries: Pmt, key: str) -> Pmt:
+    if not pmt.is_dict(entries):
+        raise ValueError(f"PDU: expected a dictionary with '{key}'")
+    value = pmt.dict_ref(entries, pmt.intern(key), pmt.PMT_NIL)
+    if pmt.is_null(value):
+        raise ValueError(f"PDU: '{key}' is missing")
+    return value
+
+
+def _optional(entries: Pmt, key: str, convert: Callable[[Pmt], Any]) -> Any:
+    if not pmt.dict_has_key(entries, pmt.intern(key)):
+        return None
+    try:
+        return convert(_ref(entries, key))
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"PDU: '{key}' has the wrong type") from error
+
+
+def _integer(entries: Pmt, key: str) -> int:
+    value = _ref(entries, key)
+    if not pmt.is_integer(value):
+        raise ValueError(f"PDU: '{key}' is no integer")
+    return int(pmt.to_long(value))
+
+
+def _real(entries: Pmt, key: str) -> float:
+    value = _ref(entries, key)
+    if not pmt.is_number(value) or pmt.is_complex(value):
+        raise ValueError(f"PDU: '{key}' is no number")
+    return float(pmt.to_double(value))
+
+
+def _vector(entries: Pmt, key: str) -> list[Pmt]:
+    value = _ref(entries, key)
+    if not pmt.is_vector(value):
+        raise ValueError(f"PDU: '{key}' is no vector")
+    return [pmt.vector_ref(value, i) for i in range(pmt.length(value))]
