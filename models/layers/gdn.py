@@ -1,9 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Generalised divisive normalisation."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+
+class _LowerBound(torch.autograd.Function):
+    """``max(x, bound)`` whose gradient still lifts values that lie below the bound."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, bound: float) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.bound = bound
+        return x.clamp_min(bound)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        (grad,) = grad_outputs
+        return grad * ((x >= ctx.bound) | (grad < 0)), None
 
 
 class GDN(nn.Module):
@@ -27,14 +45,15 @@ class GDN(nn.Module):
     def __init__(self, channels: int, inverse: bool = False) -> None:
         super().__init__()
         self.inverse = inverse
-        pedestal = self._offset**2
-        self._beta_bound = (self.beta_min + pedestal) ** 0.5
-        self.beta = nn.Parameter(torch.sqrt(torch.ones(channels) + pedestal))
-        self.gamma = nn.Parameter(torch.sqrt(self.gamma_init * torch.eye(channels) + pedestal))
+        self._pedestal = self._offset**2
+        self._beta_bound = (self.beta_min + self._pedestal) ** 0.5
+        self.beta = nn.Parameter(torch.sqrt(torch.ones(channels) + self._pedestal))
+        self.gamma = nn.Parameter(
+            torch.sqrt(self.gamma_init * torch.eye(channels) + self._pedestal)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        pedestal = self._offset**2
-        beta = self.beta.clamp_min(self._beta_bound) ** 2 - pedestal
-        gamma = self.gamma.clamp_min(self._offset) ** 2 - pedestal
+        beta = _LowerBound.apply(self.beta, self._beta_bound) ** 2 - self._pedestal
+        gamma = _LowerBound.apply(self.gamma, self._offset) ** 2 - self._pedestal
         norm = F.conv2d(x * x, gamma[:, :, None, None], beta)
         return x * (torch.sqrt(norm) if self.inverse else torch.rsqrt(norm))

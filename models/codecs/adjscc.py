@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ADJSCC and BDJSCC.
+
+J. Xu, B. Ai, W. Chen, A. Yang, P. Sun, M. Rodrigues, "Wireless Image Transmission Using Deep
+Source Channel Coding With Attention Modules", IEEE TCSVT 32(4), 2022. One network serves all
+SNRs: attention feature (AF) modules driven by the fed-back SNR follow every feature learning
+(FL) module but the last (Fig. 5). BDJSCC is the same network without AF modules (Fig. 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from semcom_models.codecs.adjscc_start import start_linear
+from semcom_models.layers.attention_feature import AttentionFeature
+from semcom_models.layers.gdn import GDN
+
+Channel = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+DOWNSAMPLING = 4
+"""Pictures are padded to a multiple of this on both sides."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes of an ADJSCC or BDJSCC network.
+
+    Attributes:
+        channels: ``c``, real feature maps of the codeword at a quarter of the resolution;
+            the bandwidth ratio is ``R = c / 96`` complex channel uses per source dimension.
+        filters: filters of every inner layer; 256 in the paper.
+        attention: AF modules (ADJSCC) or none (BDJSCC).
+    """
+
+    channels: int = 16
+    filters: int = 256
+    attention: bool = True
+
+    def __post_init__(self) -> None:
+        if self.channels < 1 or self.filters < 1:
+            raise ValueError("channels and filters of an ADJSCC network must be at least 1")
+
+    @property
+    def cbr(self) -> float:
+        """Channel bandwidth ratio R of pictures whose sides are multiples of four."""
+        return self.channels / 96
+
+    def metadata(self) -> dict[str, str]:
+        """The sizes as text, as they stand in a weights file."""
+        return {key: str(int(value)) for key, value in asdict(self).items()}
+
+
+class FeatureLearning(nn.Module):
+    """FL module: (transposed) convolution, GDN or IGDN, activation (Figs. 4 and 5)."""
+
+    def __init__(
+        self, conv: nn.Conv2d | nn.ConvTranspose2d, activation: nn.Module | None
+    ) -> None:
+        super().__init__()
+        self.conv = conv
+        self.norm = GDN(conv.out_channels, inverse=isinstance(conv, nn.ConvTranspose2d))
+        self.activation = activation if activation is not None else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.norm(self.conv(x)))
+
+
+class _Transform(nn.Module):
+    """FL modules with an AF module after each but the last."""
+
+    def __init__(self, layers: Sequence[FeatureLearning], attention: bool) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        widths = [layer.conv.out_channels for layer in layers[:-1]] if attention else []
+        self.attention = nn.ModuleList(AttentionFeature(width) for width in widths)
+
+    def forward(self, x: Tensor, snr_db: Tensor) -> Tensor:
+        for index, layer in enumerate(self.layers):
+            x = layer(x)
+            if index < len(self.attention):
+                x = self.attention[index](x, snr_db)
+        return x
+
+
+def _encoder(size: Architecture) -> _Transform:
+    n, c = size.filters, size.channels
+    convs = (
+        nn.Conv2d(3, n, 9, stride=2, padding=4),
+        nn.Conv2d(n, n, 5, stride=2, padding=2),
+        nn.Conv2d(n, n, 5, padding=2),
+        nn.Conv2d(n, n, 5, padding=2),
+        nn.Conv2d(n, c, 5, padding=2),
+    )
+    activations = [nn.PReLU(n, init=1.0) for _ in range(4)] + [None]
+    pairs = zip(convs, activations, strict=True)
+    return _Transform([FeatureLearning(conv, act) for conv, act in pairs], size.attention)
+
+
+def _decoder(size: Architecture) -> _Transform:
+    n, c = size.filters, size.channels
+    convs = (
+        nn.ConvTranspose2d(c, n, 5, padding=2),
+        nn.ConvTranspose2d(n, n, 5, padding=2),
+        nn.ConvTranspose2d(n, n, 5, padding=2),
+        nn.ConvTranspose2d(n, n, 5, stride=2, padding=2, output_padding=1),
+        nn.ConvTranspose2d(n, 3, 9, stride=2, padding=4, output_padding=1),
+    )
+    activations: list[nn.Module] = [nn.PReLU(n, init=1.0) for _ in range(4)]
+    pairs = zip(convs, [*activations, nn.Sigmoid()], strict=True)
+    return _Transform([FeatureLearning(conv, act) for conv, act in pairs], size.attention)
+
+
+class ADJSCC(nn.Module):
+    """The pair of networks; BDJSCC when ``size.attention`` is false.
+
+    Pictures are ``[B, 3, H, W]`` in [0, 1] with sides that are multiples of four; codewords
+    are complex ``[B, k]`` with ``k = c H W / 32`` (the real feature maps, flattened: first half
+    real, second half imaginary part) of unit mean power for every picture.
+    """
+
+    def __init__(self, size: Architecture) -> None:
+        super().__init__()
+        self.size = size
+        self.encoder = _encoder(size)
+        self.decoder = _decoder(size)
+        start_linear(self)
+
+    def encode(self, images: Tensor, snr_db: Tensor) -> Tensor:
+        """Codewords ``[B, k]`` for pictures and SNRs ``[B]`` in dB, eq. (1)."""
+        return to_codeword(self.encoder(images, snr_db))
+
+    def decode(self, codewords: Tensor, snr_db: Tensor, height: int, width: int) -> Tensor:
+        """Pictures ``[B, 3, height, width]`` from received codewords, eq. (4)."""
+        return self.decoder(self.to_features(codewords, height, width), snr_db)
+
+    def forward(self, images: Tensor, snr_db: Tensor, channel: Channel) -> Tensor:
+        """Pictures through encoder, channel and decoder, eq. (4).
+
+        Args:
+            images: ``[B, 3, H, W]``.
+            snr_db: ``[B]``, known to the encoder.
+            channel: maps codewords to what arrives and the SNRs ``[B]`` that the decoder is told.
+        """
+        received, told_db = channel(self.encode(images, snr_db))
+        return self.decode(received, told_db, images.shape[2], images.shape[3])
+
+    def to_features(self, codewords: Tensor, height: int, width: int) -> Tensor:
+        """Real feature maps ``[B, c, height/4, width/4]`` of received codewords."""
+        rows, columns = height // DOWNSAMPLING, width // DOWNSAMPLING
+        flat = torch.cat((codewords.real, codewords.imag), dim=1)
+        return flat[:, : self.size.channels * rows * columns].reshape(
+            -1, self.size.channels, rows, columns
+        )
+
+
+def to_codeword(features: Tensor) -> Tensor:
+    """Complex codewords ``[B, k]`` of unit mean power from feature maps ``[B, c, h, w]``.
+
+    ``z = sqrt(k) f / ||f||`` for every picture by itself. An odd number of real values gets one
+    zero; feature maps that are all zero stay zero.
+    """
+    flat = features.flatten(1).float()
+    if flat.shape[1] % 2:
+        flat = F.pad(flat, (0, 1))
+    half = flat.shape[1] // 2
+    scale = half**0.5 / torch.linalg.vector_norm(flat, dim=1, keepdim=True).clamp_min(1e-12)
+    flat = flat * scale
+    return torch.complex(flat[:, :half], flat[:, half:])
