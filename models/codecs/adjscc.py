@@ -11,14 +11,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from semcom_models.channels import told_snr_db
 from semcom_models.codecs.adjscc_start import start_linear
+from semcom_models.codecs.base import Codec, Request
+from semcom_models.codecs.presets import PresetInfo
+from semcom_models.codecs.registry import label_of
+from semcom_models.codecs.weights import BadWeights, load_weights, read_info
 from semcom_models.layers.attention_feature import AttentionFeature
 from semcom_models.layers.gdn import GDN
+from semcom_models.layers.strips import (
+    STRIP_PIXELS,
+    allocate_output,
+    convolve_rows,
+    strips_of,
+)
+from semcom_phy.exchange import (
+    AnalogSection,
+    ChannelState,
+    CodecLabel,
+    ReceivedAnalog,
+    Reception,
+    Transmission,
+)
 
 Channel = Callable[[Tensor], tuple[Tensor, Tensor]]
 
@@ -84,6 +104,24 @@ class _Transform(nn.Module):
             x = layer(x)
             if index < len(self.attention):
                 x = self.attention[index](x, snr_db)
+        return x
+
+    @torch.no_grad()
+    def in_strips(self, x: Tensor, snr_db: Tensor, pixels: int = STRIP_PIXELS) -> Tensor:
+        """``forward`` in bounded memory, without gradients.
+
+        Layer by layer: all strips of a layer first, then the channel means of the whole, which the
+        AF module wants. No more than two layers' features are held.
+        """
+        for index, layer in enumerate(self.layers):
+            out = allocate_output(layer.conv, x)
+            for rows in strips_of(layer.conv, x, pixels):
+                part = convolve_rows(layer.conv, x, rows)
+                out[:, :, rows.start : rows.stop] = layer.activation(layer.norm(part))
+            x = out
+            if index < len(self.attention):
+                factors = self.attention[index].factors(x.mean((2, 3)), snr_db)
+                x *= factors[:, :, None, None]
         return x
 
 
@@ -164,10 +202,93 @@ def to_codeword(features: Tensor) -> Tensor:
     ``z = sqrt(k) f / ||f||`` for every picture by itself. An odd number of real values gets one
     zero; feature maps that are all zero stay zero.
     """
-    flat = features.flatten(1).float()
+    flat = features.contiguous().flatten(1).float()
     if flat.shape[1] % 2:
         flat = F.pad(flat, (0, 1))
     half = flat.shape[1] // 2
     scale = half**0.5 / torch.linalg.vector_norm(flat, dim=1, keepdim=True).clamp_min(1e-12)
     flat = flat * scale
     return torch.complex(flat[:, :half], flat[:, half:])
+
+
+class ADJSCCCodec(Codec):
+    """ADJSCC or BDJSCC for pictures of any size over any link.
+
+    Pictures are padded to multiples of four by repeating their edges; the padding is sent, counted
+    and cut off again. Each picture's codeword is one analogue section of one stream.
+
+    Args:
+        network: with trained weights.
+        label: of the preset.
+        trained_db: lowest and highest SNR of the training; the networks are told the nearest SNR
+            within it.
+    """
+
+    def __init__(
+        self, network: ADJSCC, label: CodecLabel, trained_db: tuple[float, float]
+    ) -> None:
+        self.network = network.eval().to(memory_format=torch.channels_last)
+        self.label = label
+        self.trained_db = trained_db
+
+    def encode(
+        self, images: Sequence[Tensor], state: ChannelState, request: Request | None = None
+    ) -> list[Transmission]:
+        """See :meth:`Codec.encode`; a ``state`` without SNR counts as the middle of training."""
+        low, high = self.trained_db
+        snr_db = self._told((low + high) / 2 if state.snr_db is None else state.snr_db)
+        return [self._encode(image, snr_db) for image in images]
+
+    def _encode(self, image: Tensor, snr_db: Tensor) -> Transmission:
+        if image.ndim != 3 or image.shape[0] != 3 or not image.numel():
+            raise ValueError(f"a picture is [3, H, W], not {list(image.shape)}")
+        height, width = image.shape[1:]
+        padding = (0, -width % DOWNSAMPLING, 0, -height % DOWNSAMPLING)
+        padded = F.pad(image[None], padding, mode="replicate")
+        features = self.network.encoder.in_strips(padded, snr_db)
+        symbols = to_codeword(features).numpy()
+        return Transmission((AnalogSection(symbols),), height, width, self.label)
+
+    def decode(self, receptions: Sequence[Reception]) -> list[Tensor]:
+        """See :meth:`Codec.decode`. Lost symbols are zero, and the SNR that the network is told
+        counts them as wrong by their own power (:func:`semcom_models.channels.told_snr_db`)."""
+        return [self._decode(reception) for reception in receptions]
+
+    def _decode(self, reception: Reception) -> Tensor:
+        section = reception.sections[0]
+        if not isinstance(section, ReceivedAnalog):
+            raise ValueError("an ADJSCC picture has one analogue section; this one is digital")
+        symbols = torch.from_numpy(section.symbols[:1])
+        error = told_snr_db(
+            torch.from_numpy(section.noise_var[:1]), torch.from_numpy(section.erased[:1])
+        )
+        snr_db = self._told(float(error[0]))
+        height, width = reception.header.height, reception.header.width
+        rows, columns = height + -height % DOWNSAMPLING, width + -width % DOWNSAMPLING
+        features = self.network.to_features(symbols, rows, columns)
+        picture = self.network.decoder.in_strips(features, snr_db)
+        return picture[0, :, :height, :width].contiguous()
+
+    def _told(self, snr_db: float) -> Tensor:
+        low, high = self.trained_db
+        return torch.tensor([min(max(snr_db, low), high)])
+
+
+def open_codec(preset: PresetInfo, weights: Path | None) -> ADJSCCCodec:
+    """The codec of a weights file.
+
+    Raises:
+        BadWeights: corrupt, or not of an ADJSCC or BDJSCC network.
+    """
+    if weights is None:
+        raise BadWeights(f"{preset.scheme} is learned and cannot be opened without weights")
+    info = read_info(weights)
+    size = Architecture(
+        channels=info.size("channels", weights),
+        filters=info.size("filters", weights),
+        attention=bool(info.size("attention", weights)),
+    )
+    network = ADJSCC(size)
+    load_weights(weights, network)
+    trained_db = info.size("snr_low_db", weights), info.size("snr_high_db", weights)
+    return ADJSCCCodec(network, label_of(preset, weights), trained_db)
