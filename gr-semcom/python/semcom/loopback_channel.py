@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A simulated channel between transmit and receive streams."""
+
+from __future__ import annotations
+
+import numpy as np
+from gnuradio import gr
+
+from gnuradio.semcom.guard import Arrays, GuardedBlock
+from semcom_phy.channel import ChannelConfig, SampleChannel
+from semcom_phy.exchange import ComplexArray
+from semcom_phy.numerology import Numerology
+
+_BUFFER = 1 << 17
+_LONGEST_STEP = 1 << 16  # bounds memory and keeps all blocks of a flowgraph busy
+
+
+class LoopbackChannel(GuardedBlock):
+    """:class:`semcom_phy.channel.SampleChannel` as a block.
+
+    Streams: one input a transmit antenna, one output a receive antenna. No tag passes: a
+    receiver that saw where bursts begin would cheat. The result depends on the seed and the
+    samples, not on how the scheduler cuts them.
+
+    Args:
+        config: what the channel does.
+        numerology: sample rate and antennas.
+        seed: of the noise.
+
+    Attributes:
+        samples_in, samples_out: per antenna so far; whatever of ``samples_in`` could come out
+            is among ``samples_out``.
+
+    Raises:
+        ValueError: a channel that does not fit the numerology.
+    """
+
+    def __init__(self, config: ChannelConfig, numerology: Numerology, seed: int = 0) -> None:
+        super().__init__("semcom_loopback_channel", numerology.tx_antennas, numerology.rx_antennas)
+        self._channel = SampleChannel(config, numerology, seed)
+        self._pending: ComplexArray = np.empty((numerology.rx_antennas, 0), np.complex64)
+        self.samples_in = 0
+        self.samples_out = 0
+        self.set_tag_propagation_policy(gr.TPP_DONT)
+        self.set_min_output_buffer(_BUFFER)
+
+    def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
+        # Asking for nothing gets what is pending out after the input has ended.
+        return [0 if self._pending.shape[1] else 1] * ninputs
+
+    def process(self, inputs: Arrays, outputs: Arrays) -> int:
+        taken = 0
+        if self._pending.shape[1] == 0:
+            taken = min(_LONGEST_STEP, *(len(samples) for samples in inputs))
+            self._pending = self._channel.process(np.stack([s[:taken] for s in inputs]))
+            for port in range(len(inputs)):
+                self.consume(port, taken)
+        count = min(self._pending.shape[1], len(outputs[0]))
+        for output, row in zip(outputs, self._pending, strict=True):
+            output[:count] = row[:count]
+        self._pending = self._pending[:, count:]
+        self.samples_out += count
+        self.samples_in += taken
+        return count
+
+    def drained(self, sent: int, received: int) -> bool:
+        """Whether a receiver that took ``received`` samples has all there is of ``sent`` ones."""
+        return (
+            self.samples_in == sent
+            and self._pending.shape[1] == 0
+            and self.samples_out == received
+        )

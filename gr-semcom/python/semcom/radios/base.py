@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a radio is: a validated configuration, a sink and a source, events."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from gnuradio import gr
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from semcom_phy.numerology import Numerology
+
+
+class RadioConfigError(ValueError):
+    """Options that a radio does not accept; the message is one line for the user."""
+
+
+class RadioConfig(BaseModel):
+    """Options of a radio; a radio's own class adds fields, each with limits and description."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass
+class RadioEvents:
+    """What went wrong in the device so far.
+
+    Attributes:
+        underflow: times the transmitter ran out of samples within a burst.
+        overflow: times received samples were dropped.
+        late: bursts that came after their time.
+        lost_device: times the device vanished.
+    """
+
+    underflow: int = 0
+    overflow: int = 0
+    late: int = 0
+    lost_device: int = 0
+
+
+class Radio(ABC):
+    """A device, or a simulation of one.
+
+    ``flowgraph.connect((framer, i), (radio.sink, i))`` for each transmit antenna and
+    ``flowgraph.connect((radio.source, i), (receiver, i))`` for each receive antenna are all that
+    a flowgraph does with it; a simulated radio may be one block that is both.
+
+    Args:
+        config: of this radio's :attr:`Config`.
+        numerology: sample rate and antennas.
+
+    Attributes:
+        name: by which it is chosen.
+        Config: its options.
+        ends_with_input: the source ends after the last sample into the sink, as a simulation
+            does; a device goes on for ever.
+        events: what went wrong so far.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[RadioConfig]]
+    ends_with_input: ClassVar[bool] = False
+
+    def __init__(self, config: RadioConfig, numerology: Numerology) -> None:
+        self.config = config
+        self.numerology = numerology
+        self.events = RadioEvents()
+
+    @property
+    @abstractmethod
+    def sink(self) -> gr.basic_block:
+        """Takes one stream of complex samples a transmit antenna."""
+
+    @property
+    @abstractmethod
+    def source(self) -> gr.basic_block:
+        """Gives one stream of complex samples a receive antenna."""
+
+    @abstractmethod
+    def drained(self, sent: int, received: int) -> bool:
+        """Whether nothing of what was sent can still reach the receiver.
+
+        Args:
+            sent: samples per antenna put into the sink so far.
+            received: samples per antenna that the receiver has taken from the source.
+        """
+
+    def describe(self) -> dict[str, Any]:
+        """Name, options and events, as plain values for a report."""
+        return {
+            "name": self.name,
+            **self.config.model_dump(mode="json"),
+            "events": asdict(self.events),
+        }
+
+
+def validate_config(kind: type[RadioConfig], name: str, options: dict[str, Any]) -> RadioConfig:
+    """Options of radio ``name`` as its validated configuration.
+
+    Raises:
+        RadioConfigError: a misspelt option or a value out of range.
+    """
+    try:
+        return kind.model_validate(options)
+    except ValidationError as error:
+        problems = []
+        for problem in error.errors(include_url=False):
+            where = ".".join(str(part) for part in problem["loc"]) or "options"
+            if problem["type"] == "extra_forbidden":
+                known = ", ".join(kind.model_fields)
+                problems.append(f"no option '{where}' (there are: {known})")
+            else:
+                problems.append(f"{where}: {problem['msg']}")
+        raise RadioConfigError(f"radio '{name}': {'; '.join(problems)}") from None

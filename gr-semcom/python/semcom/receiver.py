@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Samples in, receptions out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pmt
+
+from gnuradio.semcom.guard import Arrays, GuardedBlock
+from gnuradio.semcom.pdu import Pmt, end_of_stream, feedback_to_pmt, reception_to_pdu
+from semcom_phy.exchange import ChannelState, Combiner, ComplexArray, Reception
+from semcom_phy.fragments import Assembler, ReceivedFrame
+from semcom_phy.numerology import Numerology
+from semcom_phy.receiver import Receiver as FrameReceiver
+from semcom_phy.receiver import ReceiverCounters, lookahead_samples
+
+
+class Receiver(GuardedBlock):
+    """Finds frames in a stream and puts pictures together.
+
+    Streams: one input of complex samples a receive antenna. It knows the numerology and sees
+    the samples, nothing else; tags are not read.
+
+    Message ports, all out:
+
+    * ``receptions``: PDUs of :mod:`gnuradio.semcom.pdu`, one a picture of which any frame
+      arrived; ``PMT_EOF`` at the end of the stream.
+    * ``frames``: a dictionary a frame: ``picture``, ``fragment``, ``fragments``, ``snr_db``,
+      ``cfo_hz``, ``stream_time_s``.
+    * ``feedback``: what a transmitter may know after each picture: a dictionary with
+      ``snr_db``, the scalar SNR of :func:`semcom_phy.exchange.effective_snr_db`.
+
+    Args:
+        numerology: of the waveform.
+        combiner: inverts the transmitter's precoder; None for none.
+        csi_sent: channels fed back, by ``csi_id``, that the combiner needs.
+        deliver: called with each reception, in this block's thread, in place of the port
+            ``receptions``.
+
+    Attributes:
+        samples_in: samples per antenna taken so far.
+    """
+
+    def __init__(
+        self,
+        numerology: Numerology,
+        combiner: Combiner | None = None,
+        csi_sent: Mapping[int, ComplexArray] | None = None,
+        deliver: Callable[[Reception], None] | None = None,
+    ) -> None:
+        super().__init__("semcom_receiver", inputs=numerology.rx_antennas)
+        self._frames = FrameReceiver(numerology, combiner, csi_sent)
+        self._assembler = Assembler(numerology)
+        self._lookahead = lookahead_samples(numerology)
+        self._deliver = deliver
+        self.samples_in = 0
+        for port in ("receptions", "frames", "feedback"):
+            self.publishes(port)
+        self.handle("flush", self._on_flush)
+
+    @property
+    def counters(self) -> ReceiverCounters:
+        """What happened so far, frame by frame."""
+        return self._frames.counters
+
+    def process(self, inputs: Arrays, outputs: Arrays) -> int:
+        count = min(len(samples) for samples in inputs)
+        self._take(self._frames.push(np.stack([samples[:count] for samples in inputs])))
+        for port in range(len(inputs)):
+            self.consume(port, count)
+        self._put(self._assembler.expire(self.samples_in + count - self._lookahead))
+        self.samples_in += count
+        return 0
+
+    def close(self) -> None:
+        self._take(self._frames.flush())
+        self._put(self._assembler.flush())
+        self.publish("receptions", end_of_stream())
+
+    def flush_picture(self, done: Callable[[], None]) -> None:
+        """Deliver the picture being received with what has arrived of it, then call ``done``.
+
+        Any thread may call this; it happens in the block's own.
+        """
+        self._flushed = done
+        self._post(pmt.intern("flush"), pmt.PMT_NIL)
+
+    def _on_flush(self, message: Pmt) -> None:
+        self._put(self._assembler.flush())
+        self._flushed()
+
+    def _take(self, frames: list[ReceivedFrame]) -> None:
+        for frame in frames:
+            self.publish("frames", _frame_report(frame))
+            self._put(self._assembler.add(frame))
+
+    def _put(self, receptions: list[Reception]) -> None:
+        for reception in receptions:
+            if self._deliver is not None:
+                self._deliver(reception)
+            else:
+                self.publish("receptions", reception_to_pdu(reception))
+            self.publish("feedback", feedback_to_pmt(ChannelState(snr_db=reception.snr_db)))
+
+
+def _frame_report(frame: ReceivedFrame) -> Pmt:
+    header = frame.header
+    entries = {
+        "picture": pmt.from_long(header.picture.picture),
+        "fragment": pmt.from_long(header.fragment),
+        "fragments": pmt.from_long(header.fragments),
+        "snr_db": pmt.from_double(frame.snr_db),
+        "cfo_hz": pmt.from_double(frame.cfo_hz),
+        "stream_time_s": pmt.from_double(frame.stream_time_s),
+    }
+    report = pmt.make_dict()
+    for key, value in entries.items():
+        report = pmt.dict_add(report, pmt.intern(key), value)
+    return report

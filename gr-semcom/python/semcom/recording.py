@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Recording the samples of a link as SigMF."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gnuradio import blocks, gr
+from sigmf import SigMFFile
+
+from semcom_phy.numerology import Numerology
+
+if TYPE_CHECKING:
+    from gnuradio.semcom.radios.base import Radio
+
+
+class Recording:
+    """Samples sent and received, one SigMF recording (``cf32_le``) an antenna.
+
+    ``sent-0.sigmf-data`` with ``sent-0.sigmf-meta`` and so on. The metadata hold what a receiver
+    must know to decode the samples: the sample rate and, as ``semcom:numerology``, the
+    parameters of the waveform.
+
+    Args:
+        folder: made where it is missing; recordings of the same names are replaced.
+        numerology: of the waveform.
+        radio: what carried the samples, named in the metadata.
+
+    Attributes:
+        sent, received: a sink block an antenna, to be connected by the flowgraph.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, numerology: Numerology, radio: Radio) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._numerology = numerology
+        self._radio = radio
+        self._begun = datetime.now(UTC)
+        self.sent = [self._sink(f"sent-{i}") for i in range(numerology.tx_antennas)]
+        self.received = [self._sink(f"received-{i}") for i in range(numerology.rx_antennas)]
+
+    def _sink(self, name: str) -> gr.basic_block:
+        path = self._folder / f"{name}.sigmf-data"
+        path.write_bytes(b"")  # GNU Radio's own message does not say why it cannot open a file
+        return blocks.file_sink(gr.sizeof_gr_complex, str(path))
+
+    def finish(self) -> None:
+        """Close the files and write the metadata, once the flowgraph has ended."""
+        for kind, sinks in (("sent", self.sent), ("received", self.received)):
+            for antenna, sink in enumerate(sinks):
+                sink.close()
+                self._write_metadata(f"{kind}-{antenna}", kind, antenna)
+
+    def _write_metadata(self, name: str, kind: str, antenna: int) -> None:
+        meta = SigMFFile(
+            data_file=str(self._folder / f"{name}.sigmf-data"),
+            global_info={
+                SigMFFile.DATATYPE_KEY: "cf32_le",
+                SigMFFile.SAMPLE_RATE_KEY: self._numerology.sample_rate,
+                SigMFFile.DESCRIPTION_KEY: f"samples {kind}, antenna {antenna}",
+                SigMFFile.RECORDER_KEY: "gr-semcom",
+                SigMFFile.HW_KEY: self._radio.name,
+                "core:extensions": [{"name": "semcom", "version": "1.0.0", "optional": True}],
+                "semcom:numerology": asdict(self._numerology),
+            },
+        )
+        begun = self._begun.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        meta.add_capture(0, {SigMFFile.DATETIME_KEY: begun})
+        meta.tofile(str(self._folder / f"{name}.sigmf-meta"), overwrite=True)
