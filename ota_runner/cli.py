@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line ``ota_runner``.
+
+Without a subcommand it is the main job. Its options are the fields of
+:class:`ota_runner.config.RunConfig` and of the options model of the radio that ``--radio`` names:
+``ota_runner --radio loopback --help`` lists that radio's own. Each subcommand is a module of its
+own that adds itself to the program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import shlex
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, NoReturn, get_args
+
+import typer
+from pydantic import BaseModel
+
+from ota_runner import report, schemes, train
+from ota_runner.config import Layer, RunConfig, asked_for, own_options, read_layer
+from ota_runner.console import say
+from ota_runner.errors import ExitCode, RadioUnavailable, RunnerError, one_line
+from ota_runner.main_job import Invocation, main_job, stored_layer
+from ota_runner.radios import RadioChoice, choose_radio
+
+SUBCOMMANDS = {
+    "train": train.command,
+    "schemes": schemes.command,
+    "report": report.command,
+}
+
+_HELP = """Send pictures over a radio with learned joint source-channel codes.
+
+Without a command, pictures go through codec and radio, and a run folder with pictures, figures
+and a report is left. Further options depend on the radio: ask with --radio NAME --help.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the program and exit."""
+    sys.exit(execute(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def execute(arguments: list[str]) -> int:
+    """Run the program.
+
+    Args:
+        arguments: the words after the program's name.
+
+    Returns:
+        The exit code, see :class:`ota_runner.errors.ExitCode`.
+    """
+    verbose = bool({"-v", "--verbose"} & set(arguments))
+    words = [word for word in arguments if word not in ("-v", "--verbose")]
+    try:
+        return _dispatch(words, verbose)
+    except KeyboardInterrupt:
+        say("interrupted")
+        return ExitCode.INTERRUPTED
+    except (typer.Exit, typer.Abort) as stop:
+        return int(getattr(stop, "exit_code", ExitCode.INTERRUPTED))
+    except _BAD_USAGE as error:
+        message, code = error.format_message(), ExitCode.USAGE
+    except RunnerError as error:
+        message, code = one_line(error), error.exit_code
+    except Exception as error:
+        message = f"{one_line(error)} (a fault of this program; -v shows where)"
+        code = ExitCode.INTERNAL
+    if verbose:
+        traceback.print_exc()
+    say(f"error: {' '.join(message.split())}")
+    return code
+
+
+_BAD_USAGE: Any = typer.BadParameter.__mro__[2]
+"""Click's ``ClickException``; newer versions of Typer bring a Click of their own."""
+
+
+def _dispatch(words: list[str], verbose: bool) -> int:
+    if words and words[0] in SUBCOMMANDS:
+        return _call(_program(), words)
+    if not words:
+        return _call(_program(), ["--help"])
+    layers = _layers_before_parsing(words)
+    try:
+        choice = choose_radio(asked_for(layers, "radio"))
+    except RadioUnavailable:
+        if "--help" not in words:
+            raise
+        return _call(_program(), words)
+    options: dict[str, Any] = {}
+    code = _call(_program(choice, options), words)
+    if not options:  # --help
+        return code
+    invocation = Invocation(
+        resume=options["resume"],
+        json=options["json"],
+        verbose=verbose,
+        command=shlex.join(["ota_runner", *words]),
+    )
+    for parameter in _INVOCATION:
+        del options[parameter.name]
+    typed = {name: value for name, value in options.items() if value is not None}
+    return main_job([*layers[:-1], Layer(None, typed)], choice, invocation)
+
+
+def _call(program: typer.Typer, words: list[str]) -> int:
+    result = typer.main.get_command(program).main(
+        args=words, prog_name="ota_runner", standalone_mode=False
+    )
+    return int(result or ExitCode.DONE)
+
+
+def _layers_before_parsing(words: list[str]) -> list[Layer]:
+    """Layers of options from files, and the radio as typed: it decides which options there are."""
+    scanner = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    scanner.add_argument("--radio", nargs="?")
+    scanner.add_argument("--config", nargs="?", type=Path)
+    scanner.add_argument("--output", nargs="?", type=Path)
+    scanner.add_argument("--resume", action="store_true")
+    found, _ = scanner.parse_known_args(words)
+    layers: list[Layer | None] = []
+    if found.resume and found.output is not None:
+        layers.append(stored_layer(found.output))
+    if found.config is not None:
+        layers.append(read_layer(found.config))
+    layers.append(Layer(None, {} if found.radio is None else {"radio": found.radio}))
+    return [layer for layer in layers if layer is not None]
+
+
+def _program(
+    choice: RadioChoice | None = None, options: dict[str, Any] | None = None
+) -> typer.Typer:
+    """The program with the main job's options; calling it puts their values into ``options``."""
+    program = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    for name, command in SUBCOMMANDS.items():
+        program.command(name)(command)
+
+    def main_options(**values: Any) -> None:
+        if options is not None:
+            options.update(values)
+
+    parameters = _parameters(RunConfig, list(RunConfig.model_fields), "Options of every run")
+    if choice is not None:
+        fields = list(own_options(choice.options).values())
+        parameters += _parameters(choice.options, fields, f"Options of --radio {choice.name}")
+    parameters += _INVOCATION
+    main_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    main_options.__annotations__ = {p.name: p.annotation for p in parameters}
+    program.callback(invoke_without_command=True, help=_HELP)(main_options)
+    return program
+
+
+def _parameters(model: type[BaseModel], fields: list[str], panel: str) -> list[inspect.Parameter]:
+    """Typer parameters for a model's fields; None where nothing was typed."""
+    names = {field: name for name, field in own_options(model).items()}
+    parameters = []
+    for field in fields:
+        info = model.model_fields[field]
+        kind = _typed_as(info.annotation)
+        if kind is None:
+            continue
+        name = names.get(field, field)
+        dashed = name.replace("_", "-")
+        option = typer.Option(
+            f"--{dashed}/--no-{dashed}" if kind is bool else f"--{dashed}",
+            help=f"{info.description}{_default(info.default)}",
+            show_default=False,
+            rich_help_panel=panel,
+        )
+        parameters.append(_parameter(name, Annotated[kind | None, option], None))
+    return parameters
+
+
+def _default(value: Any) -> str:
+    return "" if value is None or value is False else f"; default {value}"
+
+
+def _typed_as(annotation: Any) -> Any:
+    """Type that a field's value is typed as; None for fields that only a file can set."""
+    choices = [kind for kind in get_args(annotation) if kind is not type(None)]
+    if isinstance(annotation, UnionType) and len(choices) == 1:
+        annotation = choices[0]
+    if annotation in (bool, int, float):
+        return annotation
+    structured = getattr(annotation, "__origin__", annotation) in (list, tuple, dict, set)
+    return None if structured or isinstance(annotation, UnionType) else str
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default
+    )
+
+
+_INVOCATION = [
+    _parameter(
+        "config",
+        Annotated[str | None, typer.Option("--config", help="YAML file of options, same names")],
+        None,
+    ),
+    _parameter(
+        "resume",
+        Annotated[
+            bool, typer.Option("--resume", help="go on with the run in --output, or begin it")
+        ],
+        False,
+    ),
+    _parameter(
+        "json",
+        Annotated[bool, typer.Option("--json", help="print summary.json on stdout, nothing else")],
+        False,
+    ),
+    _parameter(
+        "verbose",
+        Annotated[bool, typer.Option("--verbose", "-v", help="show tracebacks")],
+        False,
+    ),
+]

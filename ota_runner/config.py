@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run is asked to do: options of the run and of its radio, validated.
+
+Options have the same names on the command line (``--record-iq``) and in a YAML file
+(``record_iq``). The command line beats the file, the file beats the defaults. A radio brings
+options of its own as a pydantic model; an option's name is its field's name without the unit
+(``cfo_hz`` is ``--cfo``), and fields whose name the run has too (``snr_db``, ``seed``) take the
+run's value.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ota_runner.errors import UsageError
+
+_UNIT = re.compile(r"_(hz|db|ppm|samples|s)$")
+
+
+class RunConfig(BaseModel):
+    """Options of a run, whatever the radio."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    radio: Annotated[str, Field(description="radio that carries the pictures")] = "loopback"
+    scheme: Annotated[str, Field(description="code that makes them; see `ota_runner schemes`")] = (
+        "adjscc"
+    )
+    images: Annotated[
+        Path | None, Field(description="picture or folder of pictures; default: sample pictures")
+    ] = None
+    snr: Annotated[float, Field(ge=-20, le=60, description="Es/N0 in dB, -20 to 60")] = 10.0
+    cbr: Annotated[
+        float | None,
+        Field(gt=0, le=1, description="channel bandwidth ratio, channel uses / (3 H W)"),
+    ] = None
+    preset: Annotated[str | None, Field(description="preset of the scheme")] = None
+    weights: Annotated[
+        Path | None, Field(description="weights file, or folder of them, to use first")
+    ] = None
+    numerology: Annotated[
+        Literal["narrow", "wide"], Field(description="waveform preset: narrow or wide")
+    ] = "narrow"
+    seed: Annotated[
+        int, Field(ge=0, lt=2**32, description="seed of channel and codec, 0 to 2^32 - 1")
+    ] = 0
+    record_iq: Annotated[
+        bool, Field(description="keep the samples sent and received as SigMF in iq/")
+    ] = False
+    output: Annotated[
+        Path | None,
+        Field(description="folder of the run; default: runs/DATE-SCHEME-RADIO", exclude=True),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Options from one place.
+
+    Attributes:
+        place: a file's name, or None for the command line.
+        values: option name (with underscores) to value.
+    """
+
+    place: str | None
+    values: Mapping[str, Any]
+
+    def names(self, option: str) -> str:
+        """How the user wrote an option there."""
+        dashed = option.replace("_", "-")
+        return f"--{dashed}" if self.place is None else f"{self.place}: {option}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A run's options, resolved.
+
+    Attributes:
+        run: those of every run.
+        radio: the radio's own, an instance of its options model.
+    """
+
+    run: RunConfig
+    radio: BaseModel
+
+    def as_mapping(self) -> dict[str, Any]:
+        """Option name to value, plain data, as in ``config.yaml``; reading it gives a like run."""
+        mapping = self.run.model_dump(mode="json")
+        if self.run.images is not None:
+            mapping["images"] = str(self.run.images.resolve())
+        if self.run.weights is not None:
+            mapping["weights"] = str(self.run.weights.resolve())
+        radio = self.radio.model_dump(mode="json")
+        own = {option_name(field): value for field, value in radio.items()}
+        return mapping | {name: value for name, value in own.items() if name not in mapping}
+
+
+def option_name(field: str) -> str:
+    """Name of the option that sets a radio's field: the field's without its unit."""
+    return _UNIT.sub("", field)
+
+
+def own_options(model: type[BaseModel]) -> dict[str, str]:
+    """Option name to field name, for the fields of a radio that a run does not have too."""
+    names = {option_name(field): field for field in model.model_fields}
+    return {name: field for name, field in names.items() if name not in RunConfig.model_fields}
+
+
+def read_layer(path: Path) -> Layer:
+    """Options from a YAML file.
+
+    Raises:
+        UsageError: unreadable, not YAML, or not a mapping of option names.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        text = " ".join(str(error).split())
+        raise UsageError(f"{path} is not YAML: {text}") from error
+    if values is None:
+        values = {}
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise UsageError(f"{path} must hold options, one `name: value` a line, such as `snr: 10`")
+    return Layer(str(path), {key.replace("-", "_"): value for key, value in values.items()})
+
+
+def asked_for(layers: Sequence[Layer], option: str) -> Any:
+    """Value of an option of :class:`RunConfig` before validation; later layers win."""
+    value = RunConfig.model_fields[option].default
+    for layer in layers:
+        value = layer.values.get(option, value)
+    return value
+
+
+def resolve(layers: Sequence[Layer], radio_options: type[BaseModel]) -> Settings:
+    """Merge layers of options and validate them.
+
+    Args:
+        layers: later ones win.
+        radio_options: options model of the radio that :func:`asked_for` names.
+
+    Raises:
+        UsageError: an unknown option (says the nearest known) or a value out of range.
+    """
+    own = own_options(radio_options)
+    known = [*RunConfig.model_fields, *own]
+    merged: dict[str, Any] = {}
+    origin: dict[str, Layer] = {}
+    for layer in layers:
+        for option, value in layer.values.items():
+            if option not in known:
+                raise UsageError(unknown_option(layer.names(option), option, known))
+            merged[option], origin[option] = value, layer
+    of_run = {option: value for option, value in merged.items() if option not in own}
+    run = _validate(RunConfig, of_run, {name: name for name in RunConfig.model_fields}, origin)
+    shared = {
+        field: getattr(run, option_name(field))
+        for field in radio_options.model_fields
+        if option_name(field) in RunConfig.model_fields
+    }
+    of_radio = {own[option]: value for option, value in merged.items() if option in own}
+    radio = _validate(
+        radio_options, shared | of_radio, {field: option for option, field in own.items()}, origin
+    )
+    return Settings(run, radio)
+
+
+def unknown_option(written: str, option: str, known: Iterable[str]) -> str:
+    """One line on an option that is not known, with the nearest that is."""
+    names = sorted(known)
+    near = difflib.get_close_matches(option, names, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(names)}"
+    return f"{written} is no option here: {hint}"
+
+
+def _validate(
+    model: type[Any],
+    values: Mapping[str, Any],
+    option_of_field: Mapping[str, str],
+    origin: Mapping[str, Layer],
+) -> Any:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        message = message[0].lower() + message[1:]
+        if not first["loc"]:
+            raise UsageError(message) from error
+        field = str(first["loc"][0])
+        option = option_of_field.get(field, field)
+        written = origin[option].names(option) if option in origin else f"--{option}"
+        about = model.model_fields[field].description
+        asked = f"{written} {first['input']!r}" if first["type"] != "missing" else written
+        mend = f" ({about})" if about else ""
+        raise UsageError(f"{asked}: {message}{mend}") from error

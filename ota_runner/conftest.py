@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A codec that is quick, and pictures to send."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from semcom_models.codecs import registry
+from semcom_models.codecs.base import Codec, Request
+from semcom_models.codecs.presets import PresetInfo
+from semcom_phy.exchange import (
+    AnalogSection,
+    ChannelState,
+    ReceivedAnalog,
+    Reception,
+    Transmission,
+)
+
+BLOCK = 4
+"""Side of the blocks whose means the test's codec sends."""
+
+SWING = math.sqrt(6)
+"""Scale of a value in -0.5..0.5: unit power for pictures of even greys."""
+
+
+class BlockMeans(Codec):
+    """Sends the means of blocks, as they are."""
+
+    def __init__(self, preset: PresetInfo, weights: Path | None) -> None:
+        self.label = registry.label_of(preset, weights)
+
+    def encode(
+        self, images: Sequence[Tensor], state: ChannelState, request: Request | None = None
+    ) -> list[Transmission]:
+        return [self._encode(image) for image in images]
+
+    def _encode(self, image: Tensor) -> Transmission:
+        _, height, width = image.shape
+        padded = F.pad(image[None], (0, -width % BLOCK, 0, -height % BLOCK), mode="replicate")
+        values = ((F.avg_pool2d(padded, BLOCK)[0] - 0.5) * SWING).flatten()
+        values = F.pad(values, (0, len(values) % 2))
+        symbols = torch.complex(*values.view(2, -1)).numpy()[None]
+        return Transmission((AnalogSection(symbols),), height, width, self.label)
+
+    def decode(self, receptions: Sequence[Reception]) -> list[Tensor]:
+        return [self._decode(reception) for reception in receptions]
+
+    def _decode(self, reception: Reception) -> Tensor:
+        height, width = reception.header.height, reception.header.width
+        [section] = reception.sections
+        assert isinstance(section, ReceivedAnalog)
+        symbols = torch.from_numpy(section.symbols[0])
+        rows, columns = -(-height // BLOCK), -(-width // BLOCK)
+        values = torch.cat((symbols.real, symbols.imag))[: 3 * rows * columns]
+        means = values.view(1, 3, rows, columns) / SWING + 0.5
+        return F.interpolate(means, scale_factor=BLOCK)[0, :, :height, :width].clamp(0, 1)
+
+
+@pytest.fixture
+def blocks() -> Iterator[str]:
+    """Name of a scheme that sends the means of blocks."""
+    preset = PresetInfo("blocks", "plain", 0, 1 / (2 * BLOCK**2), default=True)
+    registry.register("blocks", 200, BlockMeans, title="block means", presets=[preset])
+    yield "blocks"
+    registry.unregister("blocks")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of three small pictures, one of them black."""
+    folder = tmp_path / "pictures"
+    (folder / "more").mkdir(parents=True)
+    ramp = np.linspace(0, 255, 48 * 40).reshape(40, 48).astype(np.uint8)
+    colour = np.stack((ramp, ramp[::-1], ramp[:, ::-1]), axis=2)
+    Image.fromarray(colour).save(folder / "ramp.png")
+    Image.fromarray(colour[:17, :23]).save(folder / "more" / "odd size.png")
+    Image.new("RGB", (32, 32)).save(folder / "black.png")
+    return folder

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``ota_runner --radio ... --scheme ...``: from options to a finished run folder."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from ota_runner.config import Layer, Settings, resolve
+from ota_runner.console import ProgressView, print_table, result_table, say
+from ota_runner.errors import ExitCode, LinkFailed, UsageError
+from ota_runner.pictures import Picture, open_pictures
+from ota_runner.radios import OpenRadio, RadioChoice
+from ota_runner.record import Manifest, PictureRecord, RunFolder, first_difference
+from ota_runner.report import write_report
+from ota_runner.run import Job, send_pictures
+from ota_runner.summary import summarise
+from ota_runner.versions import machine, versions
+from semcom_models.codecs import registry
+from semcom_models.codecs.base import Codec
+from semcom_phy.numerology import preset
+
+DONE = ("completed", "lost")
+"""What ``--resume`` leaves alone; a picture that failed is tried again."""
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What is asked of this call, and not of the run.
+
+    Attributes:
+        resume: go on with the run in the output folder.
+        json: print the summary, and nothing else, on stdout.
+        verbose: print tracebacks.
+        command: as typed.
+    """
+
+    resume: bool
+    json: bool
+    verbose: bool
+    command: str
+
+
+def main_job(layers: Sequence[Layer], choice: RadioChoice, invocation: Invocation) -> ExitCode:
+    """Send pictures and leave a run folder.
+
+    Args:
+        layers: of options, later ones win.
+        choice: the radio they name.
+        invocation: of this call.
+
+    Raises:
+        UsageError: bad options, pictures, weights or output.
+        RadioUnavailable: the radio is not there.
+    """
+    settings = resolve(layers, choice.options)
+    run = settings.run
+    codec = _open_codec(settings)
+    pictures = open_pictures(run.images)
+    old = _run_to_resume(settings, invocation)
+    folder = old or RunFolder.create(run.output, run.scheme, run.radio)
+    interrupted = False
+    try:
+        radio = choice.open(
+            settings.radio, preset(run.numerology), folder.iq if run.record_iq else None
+        )
+        with _terminate_like_interrupt(), radio.link as link:
+            manifest = _manifest(settings, codec, radio, pictures, invocation.command)
+            done = _go_on(folder, manifest) if old else []
+            if not old:
+                folder.begin(settings.as_mapping(), manifest)
+            finished = {record.picture for record in done}
+            job = Job(codec, run.weights, run.cbr, run.snr, run.seed)
+            left = [picture for picture in pictures if picture.number not in finished]
+            try:
+                with ProgressView(len(pictures), len(finished), invocation.verbose) as view:
+                    send_pictures(left, job, link, folder, view)
+            except LinkFailed as error:
+                say(f"{error}; go on with --resume --output {folder.path}")
+            except KeyboardInterrupt:
+                interrupted = True
+    finally:
+        if not folder.holds_run:
+            folder.abandon()
+    return _conclude(folder, invocation, interrupted)
+
+
+def _open_codec(settings: Settings) -> Codec:
+    run = settings.run
+    try:
+        return registry.load(run.scheme, run.preset, run.cbr, run.weights)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _run_to_resume(settings: Settings, invocation: Invocation) -> RunFolder | None:
+    """The folder to go on with, or None to begin one."""
+    if not invocation.resume:
+        return None
+    output = settings.run.output
+    if output is None:
+        raise UsageError("--resume needs --output, the folder of the run to go on with")
+    folder = RunFolder(output)
+    if not folder.holds_run:
+        return None
+    different = first_difference(folder.config(), settings.as_mapping())
+    if different is not None:
+        raise UsageError(
+            f"--resume: {output} was begun with {different}: {folder.config().get(different)}, "
+            f"not {settings.as_mapping().get(different)}; leave it out, or give another --output"
+        )
+    return folder
+
+
+def _go_on(folder: RunFolder, manifest: Manifest) -> list[PictureRecord]:
+    """Check that the run is still the same; records of the pictures that are done."""
+    begun = folder.manifest()
+    if begun.pictures != manifest.pictures:
+        raise UsageError(
+            f"--resume: the pictures are not those that {folder.path} was begun with; "
+            "give another --output"
+        )
+    if begun.weights_sha256 != manifest.weights_sha256:
+        raise UsageError(
+            f"--resume: {folder.path} was begun with other weights ({begun.weights} "
+            f"{begun.weights_sha256}, now {manifest.weights} {manifest.weights_sha256}); "
+            "name those with --weights, or give another --output"
+        )
+    folder.mend()
+    return [record for record in folder.records() if record.status in DONE]
+
+
+def _manifest(
+    settings: Settings, codec: Codec, radio: OpenRadio, pictures: list[Picture], command: str
+) -> Manifest:
+    run, label = settings.run, codec.label
+    scheme = next(s for s in registry.schemes(run.weights) if s.number == label.codec)
+    chosen = next(p for p in scheme.presets if p.number == label.preset)
+    return Manifest(
+        scheme=scheme.name,
+        preset=chosen.name,
+        weights=chosen.weights,
+        weights_sha256=f"{label.weights:08x}" if chosen.weights else None,
+        radio=run.radio,
+        channel=radio.description,
+        sample_rate=radio.sample_rate,
+        pictures=[picture.name for picture in pictures],
+        snr_set_db=run.snr,
+        versions=versions(),
+        machine=machine(),
+        command=command,
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _conclude(folder: RunFolder, invocation: Invocation, interrupted: bool) -> ExitCode:
+    """Summary, report, table; the exit code."""
+    records = folder.records()
+    summary = summarise(folder.manifest(), records)
+    folder.write_summary(summary)
+    write_report(folder)
+    if invocation.json:
+        print(summary.model_dump_json(indent=1), flush=True)
+    else:
+        print_table(result_table(summary, records))
+        print(f"report: {folder.path / 'report.html'}", flush=True)
+    if interrupted:
+        say(f"interrupted; go on with --resume --output {folder.path}")
+        return ExitCode.INTERRUPTED
+    return ExitCode.DONE if summary.completed == summary.images else ExitCode.INCOMPLETE
+
+
+@contextmanager
+def _terminate_like_interrupt() -> Iterator[None]:
+    """Let SIGTERM end a run as Ctrl-C does: finished pictures summed up, transmitter off."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def stored_layer(output: Path) -> Layer | None:
+    """Options of the run in a folder, as the lowest layer of a call that resumes it."""
+    folder = RunFolder(output)
+    return Layer(str(folder.config_file), folder.config()) if folder.holds_run else None

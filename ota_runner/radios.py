@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a radio's name to a link: ``ideal`` here, all others from ``gnuradio.semcom``.
+
+Nothing of GNU Radio is imported before a radio that needs it is asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ota_runner.errors import RadioUnavailable, UsageError
+from semcom_phy.ideal import IdealLink
+from semcom_phy.link import Link
+from semcom_phy.numerology import Numerology
+
+IDEAL = "ideal"
+
+
+class IdealOptions(BaseModel):
+    """A symbol-level channel: no waveform, no GNU Radio."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    snr_db: Annotated[float, Field(description="Es/N0 in dB")] = 10.0
+    channel: Annotated[Literal["awgn"], Field(description="channel: awgn")] = "awgn"
+    erase_fragments: Annotated[
+        float, Field(ge=0, le=1, description="probability with which a fragment is lost, 0 to 1")
+    ] = 0.0
+    seed: Annotated[int, Field(ge=0, description="seed of noise and erasures")] = 0
+
+
+@dataclass(frozen=True)
+class OpenRadio:
+    """A link that is ready to be entered, and what to write down of it.
+
+    Attributes:
+        link: a context manager; the link is up inside it.
+        description: of the radio and its channel, plain data.
+        sample_rate: samples per second, None without a waveform.
+    """
+
+    link: AbstractContextManager[Link]
+    description: dict[str, Any]
+    sample_rate: float | None
+
+
+@dataclass(frozen=True)
+class RadioChoice:
+    """A radio by name.
+
+    Attributes:
+        name: as in ``--radio``.
+        options: model of its options.
+        open: makes the link from options, numerology and the folder for recordings (or None);
+            raises ``RadioUnavailable`` or ``UsageError``.
+    """
+
+    name: str
+    options: type[BaseModel]
+    open: Callable[[BaseModel, Numerology, Path | None], OpenRadio]
+
+
+def choose_radio(name: str) -> RadioChoice:
+    """Find a radio.
+
+    Raises:
+        UsageError: no radio of that name.
+        RadioUnavailable: it needs GNU Radio, which cannot be imported.
+    """
+    if name == IDEAL:
+        return RadioChoice(IDEAL, IdealOptions, _open_ideal)
+    try:
+        from ota_runner import flowgraph
+    except ImportError as error:
+        raise RadioUnavailable(
+            f"--radio {name} needs GNU Radio, which cannot be imported ({error}): install the "
+            "package gnuradio, or use --radio ideal"
+        ) from error
+    names = flowgraph.radio_names()
+    if name not in names:
+        known = sorted({IDEAL, *names})
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UsageError(f"no radio {name!r}: {hint}there are {', '.join(known)}")
+    return RadioChoice(name, flowgraph.radio_options(name), flowgraph.opener(name))
+
+
+def _open_ideal(options: BaseModel, numerology: Numerology, iq: Path | None) -> OpenRadio:
+    assert isinstance(options, IdealOptions)
+    if iq is not None:
+        raise UsageError("--record-iq: --radio ideal has no samples; use --radio loopback")
+    link = IdealLink(
+        options.snr_db,
+        numerology,
+        seed=options.seed,
+        erase_probability=options.erase_fragments,
+    )
+    return OpenRadio(link, options.model_dump(mode="json"), None)

@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run leaves: its folder, a record a picture, what made it.
+
+::
+
+    config.yaml     options, resolved; `ota_runner --config` takes it
+    run.json        codec, radio, pictures, versions, machine: written once, before the first picture
+    images.jsonl    a record a picture, appended and synced as it happens
+    sent/ received/ PNG files
+    iq/             SigMF recordings, when asked
+    summary.json    figures over all pictures
+    report.html
+
+The first three are all that a summary and a report are made from, so that a run that was killed
+can be summed up, reported and gone on with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ota_runner.errors import UsageError
+
+FORMAT = 1
+"""Version of ``run.json``, ``images.jsonl`` and ``summary.json``."""
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Latency(_Strict):
+    """Wall-clock seconds a picture took, stage by stage; None for a stage it did not reach."""
+
+    encode: Finite | None = None
+    waveform: Finite | None = None
+    decode: Finite | None = None
+
+
+class Label(_Strict):
+    """Codec, preset, weights hash and rate index as in the frame header."""
+
+    codec: int
+    preset: int
+    weights: int
+    rate: int
+
+
+class PictureRecord(_Strict):
+    """What happened to a picture; a line of ``images.jsonl``.
+
+    Attributes:
+        picture: its number in the run, from 0.
+        name: its name.
+        status: ``completed``; ``lost``: sent, and not one frame arrived; ``failed``: could not
+            be read, encoded, sent or decoded, see ``error``.
+        height, width: in pixels.
+        sha256: of the file in ``sent/``.
+        sent, received: file names below the run's folder.
+        label: codec, preset, weights, rate.
+        psnr_db, ssim, ms_ssim, mse: of the received picture in 8 bit; SSIM is None below 11,
+            MS-SSIM below 161 pixels a side.
+        snr_set_db, snr_estimated_db: Es/N0 asked for and measured by the receiver.
+        channel_uses: symbols of the picture on the channel, side information included.
+        samples: samples sent per antenna, all overhead included.
+        cbr, air_cbr: those two over the source dimensions ``3 H W``.
+        fragments_sent, fragments_received: frames of the picture.
+        latency_s: by stage.
+        error: one line on what failed.
+    """
+
+    picture: int
+    name: str
+    status: Literal["completed", "lost", "failed"]
+    height: int | None = None
+    width: int | None = None
+    sha256: str | None = None
+    sent: str | None = None
+    received: str | None = None
+    label: Label | None = None
+    psnr_db: Finite | None = None
+    ssim: Finite | None = None
+    ms_ssim: Finite | None = None
+    mse: Finite | None = None
+    snr_set_db: Finite | None = None
+    snr_estimated_db: Finite | None = None
+    channel_uses: int | None = None
+    samples: int | None = None
+    cbr: Finite | None = None
+    air_cbr: Finite | None = None
+    fragments_sent: int = 0
+    fragments_received: int = 0
+    latency_s: Latency = Latency()
+    error: str | None = None
+
+
+class Manifest(_Strict):
+    """What made a run; ``run.json``.
+
+    Attributes:
+        format: version of the folder.
+        scheme, preset: the codec.
+        weights: name of the weights file, None where nothing is learned.
+        weights_sha256: first eight hexadecimal digits of its SHA-256.
+        radio: the radio.
+        channel: what the radio says of itself and its channel.
+        sample_rate: samples per second, None where the link has no waveform.
+        pictures: names, in order.
+        snr_set_db: Es/N0 asked for.
+        versions: of the packages that matter.
+        machine: processor, cores, operating system.
+        command: as typed.
+        started: date and time, ISO 8601.
+    """
+
+    format: Literal[1] = 1
+    scheme: str
+    preset: str
+    weights: str | None
+    weights_sha256: str | None
+    radio: str
+    channel: dict[str, Any]
+    sample_rate: Finite | None
+    pictures: list[str]
+    snr_set_db: Finite | None
+    versions: dict[str, str]
+    machine: dict[str, Any]
+    command: str
+    started: str
+
+
+class RunFolder:
+    """A run's folder.
+
+    Args:
+        path: of the folder; see :meth:`create` and :meth:`open` for new and old ones.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path | None, scheme: str, radio: str) -> Self:
+        """Make a new folder.
+
+        Args:
+            path: where; None for ``runs/DATE-SCHEME-RADIO``, numbered if it is taken.
+            scheme, radio: for the default name.
+
+        Raises:
+            UsageError: not writable, or it holds a run already.
+        """
+        try:
+            folder = cls(_numbered(scheme, radio) if path is None else path)
+            if folder.holds_run:
+                raise UsageError(
+                    f"{path} holds a run already: give --resume to go on with it, "
+                    "or another --output"
+                )
+            for sub in ("sent", "received"):
+                (folder.path / sub).mkdir(parents=True, exist_ok=True)
+            folder._probe()
+        except OSError as error:
+            where = error.filename or path
+            raise UsageError(
+                f"cannot write to {where}: {error.strerror}; give another --output"
+            ) from error
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a folder that holds a run, whole or not.
+
+        Raises:
+            UsageError: it holds none.
+        """
+        folder = cls(path)
+        if not folder.holds_run:
+            raise UsageError(f"{path} holds no run (no run.json in it)")
+        return folder
+
+    @property
+    def holds_run(self) -> bool:
+        """A run was begun here."""
+        return (self.path / "run.json").exists() or (self.path / "images.jsonl").exists()
+
+    def abandon(self) -> None:
+        """Take a folder away again in which nothing was begun."""
+        for folder in (self.path / "sent", self.path / "received", self.iq, self.path):
+            with contextlib.suppress(OSError):  # not there, or not empty
+                folder.rmdir()
+
+    @property
+    def config_file(self) -> Path:
+        """The resolved options."""
+        return self.path / "config.yaml"
+
+    @property
+    def iq(self) -> Path:
+        """Where recordings go."""
+        return self.path / "iq"
+
+    def begin(self, config: Mapping[str, Any], manifest: Manifest) -> None:
+        """Write what a run is, before its first picture."""
+        text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
+        write_atomically(self.config_file, text)
+        write_atomically(self.path / "run.json", manifest.model_dump_json(indent=1) + "\n")
+
+    def manifest(self) -> Manifest:
+        """What made the run.
+
+        Raises:
+            UsageError: ``run.json`` is missing or damaged.
+        """
+        file = self.path / "run.json"
+        try:
+            return Manifest.model_validate_json(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UsageError(f"cannot read {file}: {error.strerror}") from error
+        except (ValidationError, UnicodeDecodeError) as error:
+            raise UsageError(f"{file} is damaged: {_first_line(error)}") from error
+
+    def config(self) -> dict[str, Any]:
+        """The resolved options, as written.
+
+        Raises:
+            UsageError: ``config.yaml`` is missing or damaged.
+        """
+        try:
+            config = yaml.safe_load(self.config_file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise UsageError(f"cannot read {self.config_file}: {error.strerror}") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise UsageError(f"{self.config_file} is damaged: {_first_line(error)}") from error
+        return dict(config)
+
+    def append(self, record: PictureRecord) -> None:
+        """Add a record; it is on the disk when this returns."""
+        line = json.dumps(record.model_dump(mode="json"), allow_nan=False)
+        with (self.path / "images.jsonl").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def records(self) -> list[PictureRecord]:
+        """The records by picture number; a later record of a picture replaces an earlier one.
+
+        A last line that a kill left half written is passed over.
+
+        Raises:
+            UsageError: a damaged line elsewhere.
+        """
+        found: dict[int, PictureRecord] = {}
+        lines = self._lines()
+        for number, line in enumerate(lines, start=1):
+            try:
+                record = PictureRecord.model_validate_json(line)
+            except ValidationError as error:
+                file = self.path / "images.jsonl"
+                raise UsageError(
+                    f"line {number} of {file} is damaged: {_first_line(error)}"
+                ) from error
+            found[record.picture] = record
+        return [found[picture] for picture in sorted(found)]
+
+    def mend(self) -> None:
+        """Cut off a last line that a kill left half written, so that the next is whole."""
+        file = self.path / "images.jsonl"
+        if file.exists():
+            whole = sum(len(line) + 1 for line in self._lines())
+            if whole < file.stat().st_size:
+                os.truncate(file, whole)
+
+    def write_summary(self, summary: BaseModel) -> None:
+        """Write ``summary.json``."""
+        write_atomically(self.path / "summary.json", summary.model_dump_json(indent=1) + "\n")
+
+    def _lines(self) -> list[bytes]:
+        """The whole lines of ``images.jsonl``."""
+        file = self.path / "images.jsonl"
+        return file.read_bytes().split(b"\n")[:-1] if file.exists() else []
+
+    def _probe(self) -> None:
+        """Fail now rather than after the first picture if nothing can be written here."""
+        probe = self.path / ".probe"
+        probe.touch()
+        probe.unlink()
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file; one of that name is replaced only once the new one is on the disk."""
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def first_difference(
+    stored: Mapping[str, Any], asked: Mapping[str, Any], ignored: Sequence[str] = ()
+) -> str | None:
+    """The first option in which two resolved configurations differ, or None."""
+    names = [*stored, *(name for name in asked if name not in stored)]
+    different = (n for n in names if n not in ignored and stored.get(n) != asked.get(n))
+    return next(different, None)
+
+
+def _numbered(scheme: str, radio: str) -> Path:
+    """Make and return the first folder of the default name that is not taken."""
+    runs = Path("runs")
+    runs.mkdir(exist_ok=True)
+    base = f"{date.today().isoformat()}-{scheme}-{radio}"
+    number = 1
+    while True:
+        path = runs / (base if number == 1 else f"{base}-{number}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return f"{where}: {first['msg']}" if where else first["msg"]
+    return " ".join(str(error).split())

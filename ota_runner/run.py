@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The main job: pictures through codec and link, one after the other, each recorded at once."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ota_runner.errors import LinkFailed, one_line
+from ota_runner.pictures import Picture
+from ota_runner.record import Label, Latency, PictureRecord, RunFolder
+from semcom_models import metrics
+from semcom_models.codecs import registry
+from semcom_models.codecs.base import Codec, Request
+from semcom_models.data import save_picture
+from semcom_phy.exchange import ChannelState, Reception, Transmission
+from semcom_phy.fragments import channel_uses
+from semcom_phy.link import Link
+
+RECEIVE_TIMEOUT_S = 600.0
+"""A link that makes no progress for this long has failed; slow machines and 4K pictures pass."""
+
+
+class Observer(Protocol):
+    """Is told of every picture as it is done."""
+
+    def __call__(self, record: PictureRecord, error: Exception | None) -> None:
+        """Take note of a record, and of the exception behind one that failed."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be sent, and how.
+
+    Attributes:
+        codec: encodes; the receiver finds its own by the header's label.
+        weights: where the receiver looks for weights besides the package's own.
+        cbr: bandwidth ratio to ask of the codec, or None.
+        snr_db: what the encoder is told of the channel.
+        seed: of the codec's randomness, together with the picture's number.
+    """
+
+    codec: Codec
+    weights: Path | None
+    cbr: float | None
+    snr_db: float
+    seed: int
+
+    def request(self, picture: int) -> Request:
+        """What is asked of the codec for a picture."""
+        generator = torch.Generator().manual_seed(self.seed * 65537 + picture)
+        return Request(cbr=self.cbr, generator=generator)
+
+
+@dataclass
+class _Draft:
+    """A record in the making."""
+
+    picture: Picture
+    fields: dict[str, Any] = field(default_factory=dict)
+    latency: dict[str, float] = field(default_factory=dict)
+
+    def timed(self, stage: str) -> AbstractContextManager[None]:
+        """Add the time spent inside to a stage."""
+        return _Stopwatch(self.latency, stage)
+
+    def finish(self, status: str, error: str | None = None) -> PictureRecord:
+        """The record."""
+        return PictureRecord.model_validate(
+            {
+                "picture": self.picture.number,
+                "name": self.picture.name,
+                "status": status,
+                "latency_s": Latency(**self.latency),
+                "error": error,
+                **self.fields,
+            }
+        )
+
+
+class _Stopwatch(AbstractContextManager[None]):
+    def __init__(self, seconds: dict[str, float], stage: str) -> None:
+        self._seconds, self._stage = seconds, stage
+
+    def __enter__(self) -> None:
+        self._start = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._seconds[self._stage] = time.monotonic() - self._start
+
+
+def send_pictures(
+    pictures: Iterable[Picture], job: Job, link: Link, folder: RunFolder, observer: Observer
+) -> None:
+    """Send pictures and record what became of each, at once.
+
+    A picture that cannot be read, encoded or decoded is recorded as failed and the next one is
+    sent; whatever else happens, finished pictures are on the disk.
+
+    Args:
+        pictures: loaded one at a time.
+        job: codec and requests.
+        link: is up.
+        folder: receives PNG files and records.
+        observer: told of every record.
+
+    Raises:
+        LinkFailed: the link broke; the picture on its way is recorded as failed.
+    """
+    with torch.no_grad():
+        for picture in pictures:
+            draft = _Draft(picture)
+            error: Exception | None = None
+            try:
+                record = _send_picture(draft, job, link, folder)
+            except Exception as caught:  # one picture's trouble is not the next one's
+                error = caught
+                record = draft.finish("failed", one_line(caught))
+            folder.append(record)
+            observer(record, error)
+            if isinstance(error, LinkFailed):
+                raise error
+
+
+def _send_picture(draft: _Draft, job: Job, link: Link, folder: RunFolder) -> PictureRecord:
+    image = draft.picture.load()
+    height, width = image.shape[1:]
+    sent = f"sent/{draft.picture.file_name}"
+    save_picture(folder.path / sent, image)
+    draft.fields |= {
+        "height": height,
+        "width": width,
+        "sent": sent,
+        "sha256": hashlib.sha256((folder.path / sent).read_bytes()).hexdigest(),
+        "snr_set_db": job.snr_db,
+    }
+    state = ChannelState(snr_db=job.snr_db)
+    with draft.timed("encode"):
+        [transmission] = job.codec.encode([image], state, job.request(draft.picture.number))
+    uses = channel_uses(transmission)
+    draft.fields |= {
+        "label": Label(**vars(transmission.label)),
+        "channel_uses": uses,
+        "cbr": uses / image.numel(),
+    }
+    reception = _carry(draft, transmission, state, link)
+    draft.fields["air_cbr"] = draft.fields["samples"] / image.numel()
+    if reception is None:
+        return draft.finish("lost")
+    snr_db = reception.snr_db
+    draft.fields["snr_estimated_db"] = snr_db if math.isfinite(snr_db) else None
+    with draft.timed("decode"):
+        codec = registry.for_label(reception.header.label, job.weights)
+        [decoded] = codec.decode([reception])
+    draft.fields |= _compare(decoded, image)
+    received = f"received/{draft.picture.file_name}"
+    save_picture(folder.path / received, decoded)
+    draft.fields["received"] = received
+    return draft.finish("completed")
+
+
+def _carry(
+    draft: _Draft, transmission: Transmission, state: ChannelState, link: Link
+) -> Reception | None:
+    """Send a transmission and wait for what becomes of it."""
+    before = link.stats
+    with draft.timed("waveform"):
+        try:
+            link.send(draft.picture.number, transmission, state)
+            reception = link.receive(RECEIVE_TIMEOUT_S)
+        except (RuntimeError, TimeoutError, OSError) as error:
+            raise LinkFailed(f"the link failed: {one_line(error)}") from error
+    after = link.stats
+    draft.fields |= {
+        "samples": after.samples - before.samples,
+        "fragments_sent": after.frames_sent - before.frames_sent,
+        "fragments_received": 0 if reception is None else int(reception.fragments.sum()),
+    }
+    return reception
+
+
+def _compare(received: Tensor, sent: Tensor) -> dict[str, float | None]:
+    return {
+        "psnr_db": metrics.psnr_db(received, sent),
+        "ssim": metrics.ssim(received, sent),
+        "ms_ssim": metrics.ms_ssim(received, sent),
+        "mse": metrics.mse(received, sent),
+    }

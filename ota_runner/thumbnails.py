@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures and error maps as PNG data URIs, small enough for a report."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from plotly.colors import sample_colorscale, unlabel_rgb
+
+PIXEL_BUDGET = 4_000_000
+"""Pixels that all pictures of a report have together, each shown three times."""
+
+ERROR_FULL_SCALE = 32
+"""Error, in steps of 8 bit, from which on an error map is at its brightest."""
+
+
+def display_scale(sizes: list[tuple[int, int]]) -> float:
+    """Factor, at most 1, by which pictures of these sizes keep within the budget."""
+    pixels = sum(height * width for height, width in sizes)
+    return min(1.0, math.sqrt(PIXEL_BUDGET / pixels)) if pixels else 1.0
+
+
+def picture_uri(picture: Image.Image, scale: float) -> str:
+    """A picture, reduced, as a PNG data URI."""
+    return _uri(_reduce(picture, scale, Image.Resampling.LANCZOS))
+
+
+def error_map_uri(sent: Image.Image, received: Image.Image, scale: float) -> str:
+    """Where two pictures of one size differ: the largest error of the three colours, as heat."""
+    a, b = (np.asarray(picture, dtype=np.int16) for picture in (sent, received))
+    error = np.abs(a - b).max(axis=2)
+    level = np.clip(error * (255 / ERROR_FULL_SCALE), 0, 255).astype(np.uint8)
+    heat = _reduce(Image.fromarray(level), scale, Image.Resampling.BOX)
+    heat.putpalette(_palette().tobytes())
+    return _uri(heat)
+
+
+def open_rgb(path: Path) -> Image.Image | None:
+    """A PNG of a run's folder, or None where it is missing or was left half written."""
+    try:
+        with Image.open(path) as picture:
+            return picture.convert("RGB")
+    except (OSError, ValueError, SyntaxError):
+        return None
+
+
+@cache
+def _palette() -> NDArray[np.uint8]:
+    """256 colours from black over red to pale yellow, ``[256, 3]``."""
+    colours = sample_colorscale("Inferno", [level / 255 for level in range(256)])
+    return np.array([unlabel_rgb(colour) for colour in colours]).round().astype(np.uint8)
+
+
+def _reduce(picture: Image.Image, scale: float, filter_: Image.Resampling) -> Image.Image:
+    if scale >= 1:
+        return picture
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    return picture.resize((width, height), filter_)
+
+
+def _uri(picture: Image.Image) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``ota_runner train``: train a code from a recipe; needs no radio."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ota_runner.console import say
+from ota_runner.errors import UsageError
+
+
+def command(
+    recipe: Annotated[Path, typer.Argument(help="YAML recipe")],
+    data: Annotated[
+        Path, typer.Option("--data", help="folder that the recipe's pictures are below")
+    ] = Path("data"),
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            help="folder of checkpoint, curves and weights; one that holds a checkpoint is gone "
+            "on with",
+            show_default="runs/train-RECIPE",
+        ),
+    ] = None,
+    accelerator: Annotated[
+        str, typer.Option("--accelerator", help="auto, cpu, cuda: Lightning's name")
+    ] = "auto",
+    devices: Annotated[int, typer.Option("--devices", min=1, help="how many of them")] = 1,
+) -> None:
+    """Train a code; a call that was interrupted goes on where it stopped."""
+    from semcom_models.training.recipe import RecipeError, load_recipe
+    from semcom_models.training.train import Place, train
+
+    folder = output if output is not None else Path("runs") / f"train-{recipe.stem}"
+    try:
+        train(
+            load_recipe(recipe),
+            Place(data, folder),
+            accelerator=accelerator,
+            devices=devices,
+            quiet=not sys.stderr.isatty(),
+        )
+    except (RecipeError, ValueError) as error:
+        raise UsageError(str(error)) from error
+    except OSError as error:
+        raise UsageError(f"cannot write to {folder}: {error.strerror}") from error
+    say(f"trained: {folder}")
