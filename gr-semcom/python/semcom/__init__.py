@@ -1,2 +1,49 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""GNU Radio blocks that send pictures with learned joint source-channel codes."""
+"""GNU Radio blocks that send pictures with learned joint source-channel codes.
+
+::
+
+    PictureSource -> Encoder -> Framer -> radio -> Receiver -> Decoder -> PictureSink
+             messages        |         samples          |        messages
+
+Importing this imports no torch; the blocks that run a codec do, when they are made.
+"""
+
+from dataclasses import replace
+
+from gnuradio.semcom.decoder import Decoder
+from gnuradio.semcom.encoder import Encoder
+from gnuradio.semcom.framer import Framer
+from gnuradio.semcom.guard import check
+from gnuradio.semcom.link import FlowgraphLink
+from gnuradio.semcom.loopback_channel import LoopbackChannel
+from gnuradio.semcom.picture_sink import PictureSink
+from gnuradio.semcom.picture_source import PictureSource
+from gnuradio.semcom.receiver import Receiver
+
+from semcom_phy.channel import ChannelConfig, ChannelTap
+from semcom_phy.numerology import Numerology, preset
+
+__all__ = [
+    "ChannelConfig",
+    "ChannelTap",
+    "Decoder",
+    "Encoder",
+    "FlowgraphLink",
+    "Framer",
+    "LoopbackChannel",
+    "PictureSink",
+    "PictureSource",
+    "Receiver",
+    "check",
+    "numerology",
+]
+
+
+def numerology(name: str = "narrow", tx_antennas: int = 1, rx_antennas: int = 1) -> Numerology:
+    """A preset numerology for that many antennas, as Companion's blocks ask for it.
+
+    Raises:
+        ValueError: no such preset, or other numbers of antennas than 1 and 2.
+    """
+    return replace(preset(name), tx_antennas=tx_antennas, rx_antennas=rx_antennas)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pmt
-
 from gnuradio.semcom.guard import WORK_DONE, Arrays, GuardedBlock
 from gnuradio.semcom.pdu import Pmt, is_end_of_stream, transmission_from_pdu
+
 from semcom_phy.exchange import ChannelState, ComplexArray, Precoder, Transmission
 from semcom_phy.fragments import Frame, fragment
 from semcom_phy.modulator import Modulator

@@ -21,7 +21,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import pmt
 from gnuradio import gr
-
 from gnuradio.semcom.pdu import Pmt
 
 WORK_DONE = -1
@@ -56,6 +55,7 @@ class GuardedBlock(gr.basic_block):  # type: ignore[misc]
 
     def __init__(self, name: str, inputs: int = 0, outputs: int = 0) -> None:
         gr.basic_block.__init__(self, name, [np.complex64] * inputs, [np.complex64] * outputs)
+        self.set_log_level("warning")  # buffer sizes are no news, and standard output is a user's
         self.error: Exception | None = None
         self.flowgraph: object = None
         self._finishing = False

@@ -13,12 +13,12 @@ from types import TracebackType
 from typing import Self
 
 from gnuradio import gr
-
 from gnuradio.semcom.framer import Framer
 from gnuradio.semcom.guard import check, join
 from gnuradio.semcom.radios.base import Radio
 from gnuradio.semcom.receiver import Receiver
 from gnuradio.semcom.recording import Recording
+
 from semcom_phy.exchange import (
     ChannelState,
     Combiner,

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 from gnuradio import gr
-
 from gnuradio.semcom.guard import Arrays, GuardedBlock
+
 from semcom_phy.channel import ChannelConfig, SampleChannel
 from semcom_phy.exchange import ComplexArray
 from semcom_phy.numerology import Numerology
@@ -66,7 +66,5 @@ class LoopbackChannel(GuardedBlock):
     def drained(self, sent: int, received: int) -> bool:
         """Whether a receiver that took ``received`` samples has all there is of ``sent`` ones."""
         return (
-            self.samples_in == sent
-            and self._pending.shape[1] == 0
-            and self.samples_out == received
+            self.samples_in == sent and self._pending.shape[1] == 0 and self.samples_out == received
         )

@@ -12,7 +12,6 @@ import threading
 import numpy as np
 import pytest
 from gnuradio import blocks, gr
-
 from gnuradio.semcom.guard import WORK_DONE, GuardedBlock, check
 from gnuradio.semcom.pdu import end_of_stream, is_end_of_stream
 from gnuradio.semcom.worker import ThreadedBlock, WorkerBlock

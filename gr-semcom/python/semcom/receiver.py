@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import pmt
-
 from gnuradio.semcom.guard import Arrays, GuardedBlock
 from gnuradio.semcom.pdu import Pmt, end_of_stream, feedback_to_pmt, reception_to_pdu
+
 from semcom_phy.exchange import ChannelState, Combiner, ComplexArray, Reception
 from semcom_phy.fragments import Assembler, ReceivedFrame
 from semcom_phy.numerology import Numerology

@@ -7,6 +7,7 @@ import importlib
 from typing import Any
 
 from gnuradio.semcom.radios.base import Radio, RadioConfigError, RadioEvents, validate_config
+
 from semcom_phy.numerology import Numerology
 
 __all__ = ["Radio", "RadioConfigError", "RadioEvents", "names", "open_radio", "radio_class"]

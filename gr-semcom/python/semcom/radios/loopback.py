@@ -6,10 +6,10 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 
 from gnuradio import gr
-from pydantic import Field, model_validator
-
 from gnuradio.semcom.loopback_channel import LoopbackChannel
 from gnuradio.semcom.radios.base import Radio, RadioConfig, RadioConfigError
+from pydantic import Field, model_validator
+
 from semcom_phy.channel import ChannelConfig, ChannelTap
 from semcom_phy.numerology import Numerology
 

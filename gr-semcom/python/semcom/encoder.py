@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures to transmissions."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from gnuradio.semcom.pdu import (
+    Pmt,
+    feedback_from_pmt,
+    picture_from_pdu,
+    transmission_to_pdu,
+)
+from gnuradio.semcom.worker import WorkerBlock
+
+from semcom_phy.exchange import ChannelState
+
+if TYPE_CHECKING:
+    from semcom_models.codecs.base import Codec
+
+SNR_RANGE_DB = (-30.0, 60.0)
+"""Feedback outside is nonsense and not used."""
+
+
+class Encoder(WorkerBlock):
+    """Encodes pictures in a thread of its own, with the latest channel state.
+
+    Message ports: ``pictures`` in and ``transmissions`` out, PDUs of
+    :mod:`gnuradio.semcom.pdu` ended by ``PMT_EOF``; ``feedback`` in, an SNR in dB or a
+    dictionary as a :class:`~gnuradio.semcom.receiver.Receiver` publishes. Feedback that makes no
+    sense leaves the last good one in force and is counted.
+
+    Args:
+        codec: a scheme's name, or an open codec.
+        preset: of the scheme; empty for the default one.
+        cbr: channel bandwidth ratio asked of the scheme; 0 for the preset's own.
+        snr_db: assumed until feedback comes.
+
+    Attributes:
+        feedback_used, feedback_refused: messages at ``feedback`` so far.
+
+    Raises:
+        ValueError: an unknown scheme or preset, no weights, an SNR out of range.
+    """
+
+    def __init__(
+        self, codec: str | Codec, preset: str = "", cbr: float = 0.0, snr_db: float = 10.0
+    ) -> None:
+        super().__init__("semcom_encoder", "pictures", "transmissions")
+        if isinstance(codec, str):
+            from semcom_models.codecs.registry import load
+
+            codec = load(codec, preset or None, cbr or None)
+        self._codec = codec
+        self._state_lock = threading.Lock()
+        self._state = ChannelState()
+        self.set_snr_db(snr_db)
+        self.feedback_used = 0
+        self.feedback_refused = 0
+        self.handle("feedback", self._on_feedback)
+
+    def set_snr_db(self, snr_db: float) -> None:
+        """Assume this SNR from the next picture on, until feedback comes.
+
+        Raises:
+            ValueError: an SNR out of range.
+        """
+        if not _plausible(snr_db):
+            low, high = SNR_RANGE_DB
+            raise ValueError(f"snr_db is {snr_db}, choose {low:g} to {high:g}")
+        with self._state_lock:
+            self._state = replace(self._state, snr_db=float(snr_db))
+
+    def work_on(self, message: Pmt) -> Iterable[Pmt]:
+        import torch
+
+        picture, pixels = picture_from_pdu(message)
+        with self._state_lock:
+            state = self._state
+        with torch.no_grad():
+            transmissions = self._codec.encode([torch.from_numpy(pixels)], state)
+        return [transmission_to_pdu(picture, transmissions[0], state)]
+
+    def _on_feedback(self, message: Pmt) -> None:
+        try:
+            heard = feedback_from_pmt(message)
+        except ValueError:
+            self.feedback_refused += 1
+            return
+        snr_ok = heard.snr_db is None or _plausible(heard.snr_db)
+        if not snr_ok or (heard.csi is not None and not np.isfinite(heard.csi).all()):
+            self.feedback_refused += 1
+            return
+        self.feedback_used += 1
+        with self._state_lock:
+            snr_db = self._state.snr_db if heard.snr_db is None else heard.snr_db
+            self._state = replace(heard, snr_db=snr_db)
+
+
+def _plausible(snr_db: float) -> bool:
+    low, high = SNR_RANGE_DB
+    return math.isfinite(snr_db) and low <= snr_db <= high
