@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m benchmarks``: time the stages and write ``bench.json``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.codec import codec_kodak_s
+from benchmarks.modem import modem_kodak_cpu_s
+from benchmarks.result import Result
+from ota_runner.versions import machine, versions
+
+BENCHMARKS: tuple[Callable[[int], Result], ...] = (modem_kodak_cpu_s, codec_kodak_s)
+
+
+def main() -> int:
+    """Run all benchmarks; one that fails is named and leaves the others alone."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("bench.json"), metavar="FILE")
+    parser.add_argument("--repeats", type=int, default=5, help="runs a median is taken of")
+    arguments = parser.parse_args()
+    if arguments.repeats < 1:
+        parser.error(f"--repeats is {arguments.repeats}, ask for at least 1")
+
+    results, failed = [], False
+    for benchmark in BENCHMARKS:
+        try:
+            result = benchmark(arguments.repeats)
+        except (RuntimeError, ValueError) as error:
+            print(f"{benchmark.__name__}: {error}", file=sys.stderr)
+            failed = True
+            continue
+        parts = ", ".join(f"{name} {value:.3g}" for name, value in result.parts.items())
+        print(f"{result.name:20} {result.ours:8.3f} {result.unit:6} ({parts})", flush=True)
+        results.append(result.to_json())
+
+    document = {
+        "format": 1,
+        "machine": {**machine(), "versions": versions()},
+        "repeats": arguments.repeats,
+        "results": results,
+    }
+    try:
+        arguments.output.write_text(json.dumps(document, indent=2) + "\n")
+    except OSError as error:
+        print(f"cannot write {arguments.output}: {error.strerror}", file=sys.stderr)
+        return 2
+    print(f"wrote {arguments.output}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
