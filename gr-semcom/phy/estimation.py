@@ -24,6 +24,8 @@ from semcom_phy.preamble import cyclic_delay_phases
 _DELAY_MARGIN = 0.5
 """Samples by which echoes may leave the cyclic prefix on either side in the prior."""
 
+_NOISE_FLOOR = 1e-20
+
 _PRIOR_EXCESS = 10.0
 """Power of the prior relative to the channel's. A few strong echoes hold all the power of a real
 channel; a prior of just that power, spread evenly, would shrink them and bias the symbols."""
@@ -99,7 +101,7 @@ def smooth_channel(
     antennas = numerology.tx_antennas
     measured = (np.mean(np.abs(average) ** 2, axis=0, dtype=np.float64) - noise_var) / antennas
     # A path too weak to be seen keeps a prior far below the noise, so that it is set to zero.
-    power = np.maximum(_PRIOR_EXCESS * measured, 1e-3 * noise_var + 1e-30)
+    power = np.maximum(_PRIOR_EXCESS * measured, 1e-3 * noise_var)
     gain = 1 / (prior.strength[:, None] + (noise_var / power)[None, :])
     weighted = (prior.axes.conj().T @ average) * gain.astype(np.float32)
     channel = np.einsum("tkn,nr->krt", prior.parts, weighted)
@@ -113,23 +115,41 @@ def smooth_channel(
     )
 
 
-def average_known(
-    received: ComplexArray, known: ComplexArray
-) -> tuple[ComplexArray, NDArray[np.float64]]:
-    """Average known symbols into a composite channel; their scatter is the noise.
+@dataclass(frozen=True, eq=False)
+class Scatter:
+    """How known symbols scatter about their average: the noise.
+
+    Attributes:
+        total: ``[rx]``, sum of squared deviations.
+        freedom: complex degrees of freedom in it.
+    """
+
+    total: NDArray[np.float64]
+    freedom: float
+
+    @property
+    def variance(self) -> NDArray[np.float64]:
+        """Unbiased noise variance ``[rx]`` of a single symbol; never quite zero."""
+        return np.maximum(self.total / self.freedom, _NOISE_FLOOR)
+
+    def __add__(self, other: Scatter) -> Scatter:
+        return Scatter(self.total + other.total, self.freedom + other.freedom)
+
+
+def average_known(received: ComplexArray, known: ComplexArray) -> tuple[ComplexArray, Scatter]:
+    """Average known symbols into a composite channel.
 
     Args:
-        received: ``[symbols, active carriers, rx]``, rotation and clock drift taken out.
-        known: ``[symbols, active carriers]`` of unit power.
+        received: ``[symbols, carriers, rx]``, rotation and clock drift taken out.
+        known: ``[symbols, carriers]`` of unit power.
 
     Returns:
-        the average ``[active carriers, rx]`` and the noise variance ``[rx]`` of a single
-        symbol, unbiased: each carrier's average takes one degree of freedom, the drifts of
-        phase and of clock half of one each.
+        the average ``[carriers, rx]`` and the scatter. Each carrier's average takes one degree of
+        freedom, the drifts of phase and of clock, common to all antennas, half of one each.
     """
     symbols, carriers, antennas = received.shape
     turned = received * np.conj(known)[:, :, None]
     average = turned.mean(axis=0)
-    scatter = np.sum(np.abs(turned - average) ** 2, axis=(0, 1), dtype=np.float64)
-    freedom = carriers * (symbols - 1) - 1.0 / antennas
-    return average, scatter / freedom
+    total = np.sum(np.abs(turned - average) ** 2, axis=(0, 1), dtype=np.float64)
+    drifts = 1.0 / antennas if symbols > 1 else 0.0
+    return average, Scatter(total, carriers * (symbols - 1) - drifts)

@@ -28,7 +28,7 @@ def water_filling(gains: NDArray[np.floating], budget: float) -> NDArray[np.floa
         budget: total power over the last axis.
 
     Returns:
-        Powers ``[..., n]``; where no channel has a gain, the budget is shared equally.
+        Powers ``[..., n]``; equally strong channels share equally, those without gain too.
 
     Raises:
         ValueError: a negative budget, or a gain that is negative or not a number.
@@ -39,17 +39,16 @@ def water_filling(gains: NDArray[np.floating], budget: float) -> NDArray[np.floa
     if np.isnan(gains).any() or (gains < 0).any():
         raise ValueError("channel gains must be non-negative numbers")
     count = gains.shape[-1]
-    # Relative to the best channel, so that nothing overflows, however weak the channels are.
     best = gains.max(axis=-1, keepdims=True)
-    usable = best > 0
-    cost = np.where(usable, 1.0, 0.0) / np.maximum(gains, 1e-15 * best + np.finfo(float).tiny)
+    # Costs count from the best channel's, so that weak channels do not swamp the budget.
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        cost = np.where(gains == best, 0.0, 1 / gains - 1 / best)
     ascending = np.sort(cost, axis=-1)
     levels = (budget + np.cumsum(ascending, axis=-1)) / np.arange(1, count + 1)
     # Channels in use: those cheaper than the level that they themselves lead to.
     in_use = np.sum(levels > ascending, axis=-1, keepdims=True)
     level = np.take_along_axis(levels, np.maximum(in_use - 1, 0), axis=-1)
-    powers = np.maximum(level - cost, 0.0)
-    return np.where(usable, powers, budget / count)
+    return np.maximum(level - cost, 0.0)
 
 
 def unbiased_mmse(
@@ -179,7 +178,10 @@ class SvdScheme:
                 f"not carry {self.streams} streams from {self.tx_antennas} antennas"
             )
         _, values, right = np.linalg.svd(csi, full_matrices=False)
-        directions = right[:, : self.streams].conj().transpose(0, 2, 1)
+        # Singular vectors are unique but for a phase, in which libraries differ: the first
+        # antenna's is taken as zero, so that both ends find the same matrices.
+        right = right * np.exp(-1j * np.angle(right[:, :, :1]))
+        directions = right[:, : self.streams].conj().transpose(0, 2, 1).astype(np.complex64)
         if self.snr_db is None:
             return np.ascontiguousarray(directions)
         gains = values[:, : self.streams].astype(np.float64) ** 2 * 10 ** (self.snr_db / 10)

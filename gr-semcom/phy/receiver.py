@@ -37,6 +37,14 @@ _SEARCH_BLOCK = 8192
 """Samples searched at a time: large enough for vectors, small enough for the cache."""
 
 
+def lookahead_samples(numerology: Numerology) -> int:
+    """Samples after a frame's end with which the receiver has surely delivered it.
+
+    A transmitter that is silent for as long after a picture lets the receiver finish it.
+    """
+    return _SEARCH_BLOCK + 2 * (numerology.training_samples + numerology.samples_per_symbol)
+
+
 @dataclass
 class ReceiverCounters:
     """What happened so far.
@@ -254,7 +262,8 @@ class Receiver:
         training = training_grid(numerology)
         rotation = self._acquire(received[:count], training)
         straight = _straighten(received, rotation, 0, self._carriers)
-        average, noise_var = average_known(straight[:count], training)
+        average, scatter = average_known(straight[:count], training)
+        noise_var = scatter.variance
         estimate = smooth_channel(average, noise_var / count, numerology)
         cells = join_cells(
             self._match(straight[:count], training, estimate, noise_var, 0),
@@ -291,7 +300,8 @@ class Receiver:
         rotation = Rotation()
         for _ in range(2):
             straight = _straighten(received, rotation, 0, self._carriers)
-            average, noise_var = average_known(straight, training)
+            average, scatter = average_known(straight, training)
+            noise_var = scatter.variance
             estimate = smooth_channel(average, noise_var / training.shape[0], self.numerology)
             cells = self._match(received, training, estimate, noise_var, 0)
             rotation = fit_rotation(cells, clock=False)
@@ -365,7 +375,8 @@ class Receiver:
             )
             rotation = fit_rotation(cells, clock=True)
             straight = _straighten(opened, rotation, 0, self._carriers)
-            average, noise_var = average_known(straight, known)
+            average, scatter = average_known(straight, known)
+            noise_var = scatter.variance
             estimate = smooth_channel(average, noise_var / count, numerology)
         cells = join_cells(
             self._match(opened, known, estimate, noise_var, 0),
@@ -374,7 +385,10 @@ class Receiver:
         rotation = fit_rotation(cells, clock=True)
         wander = smooth_phase(cells, rotation, count + payload.shape[0])
         payload = _straighten(payload, rotation, count, self._carriers, wander[count:])
-        return _Synchronised(payload, estimate, noise_var, rotation.drift)
+        rows = numerology.pilot_rows
+        pilots = pilot_grid(numerology)[first : first + payload.shape[0]]
+        _, pilot_scatter = average_known(payload[:, rows], pilots)
+        return _Synchronised(payload, estimate, (scatter + pilot_scatter).variance, rotation.drift)
 
     def _equalise(
         self, found: Detection, opening: _Opening, synchronised: _Synchronised

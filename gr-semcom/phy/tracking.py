@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from semcom_phy.exchange import ComplexArray
 
-_PHASE_WANDER = 1e-8
-"""Variance of the second difference of an oscillator's phase, in rad^2 per OFDM symbol. Over a
-frame of 150 symbols it wanders by about 0.1 rad; following it costs less than 0.01 dB."""
+_PHASE_WANDER = 1e-7
+"""Variance of the second difference of an oscillator's phase, in rad^2. Over a frame of 150 OFDM
+symbols such a phase strays from a straight line by some tenths of a rad; following it costs
+about 0.01 dB."""
 
 _NEWTON_STEPS = 3
 

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from semcom_phy.exchange import Combiner, ComplexArray, Precoder
+from semcom_phy.precoding import (
+    IdentityCombiner,
+    IdentityPrecoder,
+    SvdCombiner,
+    SvdPrecoder,
+    SvdScheme,
+    unbiased_mmse,
+    water_filling,
+)
+
+
+def _gaussian(shape: tuple[int, ...], seed: int = 0) -> ComplexArray:
+    rng = np.random.default_rng(seed)
+    value = rng.standard_normal((*shape, 2)) * np.sqrt(0.5)
+    return (value[..., 0] + 1j * value[..., 1]).astype(np.complex64)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.floats(0, 1e6), min_size=1, max_size=6),
+    st.floats(1e-3, 1e3),
+)
+def test_water_filling_meets_its_optimality_conditions(gains: list[float], budget: float) -> None:
+    powers = water_filling(np.array(gains), budget)
+    assert powers.sum() == pytest.approx(budget, rel=1e-6)
+    assert (powers >= 0).all()
+    used = powers > 1e-9 * budget
+    if max(gains) > 0:
+        # Marginal rates g / (1 + g p) are equal in use, and no unused channel beats them.
+        rate = np.array(gains) / (1 + np.array(gains) * powers)
+        if (np.array(gains)[used] > 1e-6 * max(gains)).all():
+            np.testing.assert_allclose(rate[used], rate[used][0], rtol=1e-5)
+        assert (rate[~used] <= rate[used].max() * (1 + 1e-5)).all()
+
+
+def test_water_filling_of_textbook_numbers() -> None:
+    # Levels 1/g of 1, 2 and 10 under 5 units of water: mu = 4 on the first two.
+    np.testing.assert_allclose(water_filling(np.array([1, 0.5, 0.1]), 5), [3, 2, 0])
+    np.testing.assert_allclose(water_filling(np.zeros((2, 2)), 2), np.ones((2, 2)))
+    with pytest.raises(ValueError, match="budget"):
+        water_filling(np.ones(2), -1)
+    with pytest.raises(ValueError, match="gains"):
+        water_filling(np.array([1, np.nan]), 1)
+
+
+@pytest.mark.parametrize("streams", [1, 2])
+def test_mmse_is_unbiased_and_knows_its_noise(streams: int) -> None:
+    symbols, carriers = 20_000, 3
+    channel = _gaussian((carriers, 2, streams), 1)
+    x = _gaussian((symbols, carriers, streams), 2)
+    noise_var = np.array([[0.1, 0.4]] * carriers, np.float32)
+    y = np.einsum("krs,lks->lkr", channel, x) + _gaussian((symbols, carriers, 2), 3) * np.sqrt(
+        noise_var
+    )
+    estimate, variance = unbiased_mmse(y, channel, noise_var)
+    gain = np.mean(estimate * x.conj(), axis=0)
+    np.testing.assert_allclose(gain, 1, atol=5 * np.sqrt(variance.max() / symbols) + 0.03)
+    measured = np.mean(np.abs(estimate - x) ** 2, axis=0)
+    np.testing.assert_allclose(measured, variance, rtol=0.05)
+
+
+def test_a_stream_that_does_not_arrive_has_infinite_variance() -> None:
+    channel = np.array([[[1, 0], [0.5, 0]]], np.complex64)
+    estimate, variance = unbiased_mmse(
+        _gaussian((4, 1, 2)), channel, np.full((1, 2), 0.1, np.float32)
+    )
+    assert np.isfinite(variance[0, 0])
+    assert np.isinf(variance[0, 1])
+    np.testing.assert_array_equal(estimate[..., 1], 0)
+    estimate, variance = unbiased_mmse(
+        _gaussian((4, 1, 2)), np.zeros((1, 2, 1), np.complex64), np.ones((1, 2), np.float32)
+    )
+    assert np.isinf(variance).all()
+    np.testing.assert_array_equal(estimate, 0)
+
+
+@pytest.mark.parametrize("snr_db", [None, 0.0, 20.0])
+def test_svd_precoding_diagonalises_and_keeps_the_power(snr_db: float | None) -> None:
+    csi = _gaussian((10, 2, 2), 5)
+    scheme = SvdScheme(streams=2, tx_antennas=2, snr_db=snr_db)
+    matrices = scheme.matrices(csi, 10)
+    np.testing.assert_allclose(np.sum(np.abs(matrices) ** 2, axis=(1, 2)), 2, rtol=1e-5)
+    effective = csi @ matrices
+    gram = effective.conj().transpose(0, 2, 1) @ effective
+    np.testing.assert_allclose(gram[:, 0, 1], 0, atol=1e-5)
+    x = _gaussian((7, 10, 2), 6)
+    y = np.einsum("krt,lkt->lkr", csi, SvdPrecoder(scheme).precode(x, csi))
+    noise_var = np.full((10, 2), 1e-9, np.float32)
+    estimate, variance = SvdCombiner(scheme).combine(y, csi, csi, noise_var)
+    arrived = np.broadcast_to(np.isfinite(variance), x.shape)
+    assert arrived.mean() >= 0.5
+    np.testing.assert_allclose(estimate[arrived], x[arrived], atol=1e-2)
+    singular = np.linalg.svd(csi, compute_uv=False)
+    powers = np.sum(np.abs(matrices) ** 2, axis=1)
+    expected = 1e-9 / (singular**2 * powers + 1e-30)
+    good = np.isfinite(variance)
+    np.testing.assert_allclose(variance[good], expected[good], rtol=1e-2)
+
+
+def test_stale_csi_is_inverted_as_sent() -> None:
+    csi, stale = _gaussian((6, 2, 2), 7), _gaussian((6, 2, 2), 8)
+    scheme = SvdScheme()
+    x = _gaussian((5, 6, 2), 9)
+    y = np.einsum("krt,lkt->lkr", csi, SvdPrecoder(scheme).precode(x, stale))
+    noise_var = np.full((6, 2), 1e-8, np.float32)
+    estimate, _ = SvdCombiner(scheme).combine(y, csi, stale, noise_var)
+    np.testing.assert_allclose(estimate, x, atol=2e-2)
+    wrong, _ = SvdCombiner(scheme).combine(y, csi, csi, noise_var)
+    assert np.mean(np.abs(wrong - x) ** 2) > 0.1
+
+
+def test_water_filling_gains_rate_over_equal_power() -> None:
+    csi = _gaussian((200, 2, 2), 10)
+    noise_var = 1.0
+
+    def rate(scheme: SvdScheme) -> float:
+        effective = csi @ scheme.matrices(csi, 200)
+        gram = effective.conj().transpose(0, 2, 1) @ effective / noise_var
+        return float(np.mean(np.log2(np.linalg.det(np.eye(2) + gram).real)))
+
+    assert rate(SvdScheme(snr_db=0.0)) > rate(SvdScheme()) + 0.05
+
+
+def test_matrices_do_not_depend_on_the_phases_of_the_decomposition() -> None:
+    csi = _gaussian((20, 2, 2), 11)
+    turned = csi * np.exp(1j * np.linspace(0, 6, 20, dtype=np.float32))[:, None, None]
+    scheme = SvdScheme(streams=2)
+    np.testing.assert_allclose(scheme.matrices(csi, 20), scheme.matrices(turned, 20), atol=1e-4)
+    assert (scheme.matrices(csi, 20)[:, 0].real > 0).all()
+
+
+def test_without_csi_streams_go_straight() -> None:
+    x = _gaussian((3, 4, 1))
+    sent = SvdPrecoder(SvdScheme(streams=1)).precode(x, None)
+    np.testing.assert_array_equal(sent, IdentityPrecoder(2).precode(x, None))
+    np.testing.assert_array_equal(sent[..., 0], x[..., 0])
+    np.testing.assert_array_equal(sent[..., 1], 0)
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match="2 streams"):
+        IdentityPrecoder(1).precode(np.zeros((1, 1, 2), np.complex64), None)
+    with pytest.raises(ValueError, match="3 streams"):
+        SvdScheme(streams=3)
+    with pytest.raises(ValueError, match="does not carry"):
+        SvdScheme().matrices(np.zeros((4, 1, 2), np.complex64), 4)
+    with pytest.raises(ValueError, match="1 streams given"):
+        SvdPrecoder().precode(np.zeros((1, 1, 1), np.complex64), None)
+
+
+def test_they_fulfil_the_contracts() -> None:
+    assert isinstance(IdentityPrecoder(), Precoder)
+    assert isinstance(SvdPrecoder(), Precoder)
+    assert isinstance(IdentityCombiner(), Combiner)
+    assert isinstance(SvdCombiner(), Combiner)
