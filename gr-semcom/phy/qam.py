@@ -19,7 +19,7 @@ BITS_PER_SYMBOL = {"BPSK": 1, "QPSK": 2, "16QAM": 4, "64QAM": 6, "256QAM": 8}
 """Modulation orders ``Q_m`` by name."""
 
 _SMALLEST_NOISE = np.float32(1e-10)
-_FEWEST = np.float32(1e-30)
+_FEWEST = np.float32(1e-20)
 
 
 @lru_cache(maxsize=8)
@@ -101,6 +101,16 @@ def map_bits(bits: ArrayLike, bits_per_symbol: int) -> ComplexArray:
 
 
 @njit(cache=True, nogil=True)
+def _log_sum(metric: NDArray[np.float32], place: int, bit: int, best: np.float32) -> np.float32:
+    """``log sum exp`` of the metrics whose level has ``bit`` at ``place``; ``best`` of them."""
+    total = np.float32(0.0)
+    for level in range(metric.size):
+        if (level >> place) & 1 == bit:
+            total += np.exp(metric[level] - best)
+    return best + np.log(total)
+
+
+@njit(cache=True, nogil=True)
 def _demap_quadratures(
     values: NDArray[np.float32],
     precision: NDArray[np.float32],
@@ -138,12 +148,15 @@ def _demap_quadratures(
                 else:
                     best0 = max(best0, metric[level])
                     sum0 += weight[level]
-            # One of the sums holds the best level; where the other one runs out of float32's
-            # range, the nearest level alone decides.
-            if exact and sum0 > _FEWEST and sum1 > _FEWEST:
+            if not exact:
+                llr[i, bit] = best0 - best1
+            elif sum0 > _FEWEST and sum1 > _FEWEST:
                 llr[i, bit] = np.log(sum0) - np.log(sum1)
             else:
-                llr[i, bit] = best0 - best1
+                # One sum holds the best level, the other one ran out of float32's range.
+                log0 = _log_sum(metric, place, 0, best0)
+                log1 = _log_sum(metric, place, 1, best1)
+                llr[i, bit] = log0 - log1
 
 
 def demap(
@@ -175,7 +188,7 @@ def demap(
     # Half of the noise falls into each quadrature: exp(-d^2 / N0) either way.
     usable = np.isfinite(y) & (variance >= 0)
     y = np.where(usable, y, np.complex64(0))
-    precision = usable / np.maximum(variance, _SMALLEST_NOISE)
+    precision = usable / np.fmax(variance, _SMALLEST_NOISE)
     if bits_per_symbol <= 2:
         # Antipodal in each quadrature: the ratio is linear in the observation.
         scale = np.float32(4.0) * levels[0] * precision

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from semcom_phy.exchange import (
+    AnalogSection,
+    ChannelState,
+    CodecLabel,
+    DigitalSection,
+    Transmission,
+)
+from semcom_phy.fragments import channel_uses, fragment
+from semcom_phy.ideal import IdealLink
+from semcom_phy.link import Link
+from semcom_phy.numerology import NARROW
+
+SHORT = replace(NARROW, name="short", fragment_symbols=4)
+
+
+def transmission(k=20_000, n_bits=200):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1, k, 2), np.float32).view(np.complex64)[..., 0]
+    bits = rng.integers(0, 2, n_bits).astype(np.uint8)
+    sections = (AnalogSection(x * np.float32(np.sqrt(0.5))), DigitalSection(bits))
+    return Transmission(sections, 160, 160, CodecLabel(1))
+
+
+@pytest.mark.parametrize("snr_db", [-5.0, 0.0, 10.0, 20.0])
+def test_noise_is_gaussian_white_and_as_asked(snr_db):
+    sent = transmission(200_000)
+    reception = IdealLink(snr_db, seed=1).transfer(sent, 0)
+    variance = 10 ** (-snr_db / 10)
+    section = reception.sections[0]
+    noise = (section.symbols - sent.sections[0].symbols)[0].astype(np.complex128)
+    k = noise.size
+    assert np.mean(np.abs(noise) ** 2) == pytest.approx(variance, rel=5 / np.sqrt(k))
+    assert np.abs(noise.mean()) < 5 * np.sqrt(variance / k)
+    assert np.abs(np.mean(noise**2)) < 5 * variance * np.sqrt(2 / k)
+    assert np.abs(np.mean(noise[1:] * noise[:-1].conj())) < 5 * variance / np.sqrt(k)
+    scaled = np.concatenate([noise.real, noise.imag]) / np.sqrt(variance / 2)
+    assert stats.kstest(scaled, "norm").pvalue > 1e-3
+    np.testing.assert_allclose(section.noise_var, variance, rtol=1e-6)
+    assert reception.snr_db == pytest.approx(snr_db, abs=1e-4)
+
+
+def test_seed_and_picture_decide_the_noise():
+    def noise(seed, picture, **options):
+        link = IdealLink(5.0, SHORT, seed, **options)
+        return link.transfer(transmission(), picture).sections[0]
+
+    first = noise(3, 7)
+    np.testing.assert_array_equal(first.symbols, noise(3, 7).symbols)
+    for other in (noise(3, 8), noise(4, 7), noise(7, 3)):
+        assert (other.symbols != first.symbols).mean() > 0.99
+    partly = noise(3, 7, erase_probability=0.3)
+    assert 0.1 < partly.erased.mean() < 0.5
+    kept = ~partly.erased
+    np.testing.assert_array_equal(partly.symbols[kept], first.symbols[kept])
+
+
+def test_pictures_do_not_depend_on_what_was_sent_before():
+    link = IdealLink(5.0, seed=2)
+    link.transfer(transmission(), 0)
+    after = link.transfer(transmission(), 1)
+    alone = IdealLink(5.0, seed=2).transfer(transmission(), 1)
+    np.testing.assert_array_equal(after.sections[0].symbols, alone.sections[0].symbols)
+
+
+def test_asked_fragments_are_erased():
+    reception = IdealLink(10.0, SHORT, erase=(1, 4, 1000)).transfer(transmission(), 0)
+    assert np.flatnonzero(~reception.fragments).tolist() == [1, 4]
+    section, side = reception.sections
+    assert section.erased.mean() == pytest.approx(2 / reception.fragments.size, rel=0.05)
+    assert not section.symbols[section.erased].any()
+    assert side.ok
+
+
+def test_erasures_come_as_often_as_asked():
+    link = IdealLink(10.0, SHORT, seed=5, erase_probability=0.2)
+    lost = [~link.transfer(transmission(5000), i).fragments for i in range(100)]
+    share = np.mean(lost)
+    assert abs(share - 0.2) < 4 * np.sqrt(0.16 / np.size(lost))
+    assert link.stats.frames_lost == np.sum(lost)
+
+
+def test_snr_of_one_picture_can_differ():
+    reception = IdealLink(0.0).transfer(transmission(), 0, snr_db=17.0)
+    assert reception.snr_db == pytest.approx(17.0, abs=1e-4)
+
+
+def test_is_a_link():
+    sent = transmission()
+    with IdealLink(10.0, SHORT) as link:
+        assert isinstance(link, Link)
+        link.send(5, sent, ChannelState())
+        link.send(70_000, sent, ChannelState())
+        pictures = [link.receive().header.picture for _ in range(2)]
+        assert pictures == [5, 70_000 % 65_536]
+        with pytest.raises(RuntimeError, match="send one first"):
+            link.receive()
+        stats_after = link.stats
+        frames = 2 * len(fragment(sent, 0, SHORT))
+        assert stats_after.frames_sent == stats_after.frames_received == frames
+        assert stats_after.samples == 2 * channel_uses(sent)
+        assert stats_after.seconds > 0
+    with pytest.raises(RuntimeError, match="closed"):
+        link.send(6, sent, ChannelState())
+    link.close()
+
+
+def test_a_picture_of_which_nothing_arrives_is_lost():
+    link = IdealLink(10.0, SHORT, erase_probability=1.0)
+    reception = link.transfer(transmission(), 0)
+    assert not reception.fragments.any()
+    assert reception.sections[0].erased.all()
+    assert not reception.sections[1].ok
+    assert reception.snr_db == float("-inf")
+    link.send(1, transmission(), ChannelState())
+    assert link.receive() is None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"snr_db": float("nan")}, "snr_db is nan"),
+        ({"snr_db": float("inf")}, "snr_db is inf"),
+        ({"erase_probability": 1.5}, "erase_probability is 1.5"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_bad_options_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        IdealLink(**options)
