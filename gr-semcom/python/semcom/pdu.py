@@ -16,7 +16,7 @@ of a stream of PDUs is ``pmt.PMT_EOF`` on the same port, so that it cannot overt
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -149,7 +149,7 @@ def transmission_to_pdu(picture: int, transmission: Transmission, state: Channel
         height=pmt.from_long(transmission.height),
         width=pmt.from_long(transmission.width),
         label=_label_to_pmt(transmission.label),
-        sections=pmt.to_pmt(sections),
+        sections=_list(sections),
         csi_id=pmt.from_long(state.csi_id),
         age_s=pmt.from_double(state.age_s),
     )
@@ -210,8 +210,8 @@ def reception_to_pdu(reception: Reception) -> Pmt:
         height=pmt.from_long(header.height),
         width=pmt.from_long(header.width),
         label=_label_to_pmt(header.label),
-        table=pmt.to_pmt(table),
-        sections=pmt.to_pmt([_received_to_pmt(s) for s in reception.sections]),
+        table=_list(table),
+        sections=_list([_received_to_pmt(s) for s in reception.sections]),
         noise_var=pmt.from_double(reception.noise_var),
         fragments=vector_to_pmt(reception.fragments.astype(np.uint8)),
         stream_time_s=pmt.from_double(reception.stream_time_s),
@@ -231,7 +231,7 @@ def reception_from_pdu(pdu: Pmt) -> Reception:
     meta, payload = _split(pdu, "reception")
     table = tuple(
         SectionEntry(
-            digital=pmt.to_bool(_ref(e, "digital")),
+            digital=_boolean(e, "digital"),
             length=_integer(e, "length"),
             mcs=_integer(e, "mcs"),
             streams=_integer(e, "streams"),
@@ -306,7 +306,7 @@ def _received_from_pmt(entry: Pmt, symbols: _Cut) -> ReceivedAnalog | ReceivedDi
     if pmt.dict_has_key(entry, pmt.intern("bits")):
         return ReceivedDigital(
             bits=vector_from_pmt(_ref(entry, "bits"), np.uint8),
-            ok=pmt.to_bool(_ref(entry, "ok")),
+            ok=_boolean(entry, "ok"),
             llr=_optional(entry, "llr", lambda v: vector_from_pmt(v, np.float32)),
         )
     shape = (_integer(entry, "streams"), _integer(entry, "length"))
@@ -372,6 +372,13 @@ def _dict(**entries: Pmt) -> Pmt:
     return result
 
 
+def _list(items: Sequence[Pmt]) -> Pmt:
+    vector = pmt.make_vector(len(items), pmt.PMT_NIL)
+    for index, item in enumerate(items):
+        pmt.vector_set(vector, index, item)
+    return vector
+
+
 def _add(entries: Pmt, key: str, value: Pmt) -> Pmt:
     return pmt.dict_add(entries, pmt.intern(key), value)
 
@@ -396,8 +403,8 @@ def _optional(entries: Pmt, key: str, convert: Callable[[Pmt], Any]) -> Any:
         return None
     try:
         return convert(_ref(entries, key))
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"PDU: '{key}' has the wrong type") from error
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"PDU: '{key}' makes no sense: {error}") from error
 
 
 def _integer(entries: Pmt, key: str) -> int:
@@ -405,6 +412,13 @@ def _integer(entries: Pmt, key: str) -> int:
     if not pmt.is_integer(value):
         raise ValueError(f"PDU: '{key}' is no integer")
     return int(pmt.to_long(value))
+
+
+def _boolean(entries: Pmt, key: str) -> bool:
+    value = _ref(entries, key)
+    if not pmt.is_bool(value):
+        raise ValueError(f"PDU: '{key}' is neither true nor false")
+    return bool(pmt.to_bool(value))
 
 
 def _real(entries: Pmt, key: str) -> float:

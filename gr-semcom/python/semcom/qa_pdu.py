@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PDUs carry everything there and back, and refuse what is not theirs."""
+
+from typing import Any
+
+import numpy as np
+import pmt
+import pytest
+from gnuradio.semcom.pdu import (
+    feedback_from_pmt,
+    feedback_to_pmt,
+    picture_from_pdu,
+    picture_to_pdu,
+    reception_from_pdu,
+    reception_to_pdu,
+    transmission_from_pdu,
+    transmission_to_pdu,
+    vector_from_pmt,
+    vector_to_pmt,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from semcom_phy.exchange import (
+    AnalogSection,
+    ChannelState,
+    CodecLabel,
+    DigitalSection,
+    PictureHeader,
+    ReceivedAnalog,
+    ReceivedDigital,
+    Reception,
+    SectionEntry,
+    Transmission,
+)
+
+labels = st.builds(
+    CodecLabel,
+    codec=st.integers(1, 255),
+    preset=st.integers(0, 255),
+    weights=st.integers(0, 2**32 - 1),
+    rate=st.integers(0, 255),
+)
+sides = st.integers(1, 2**14)
+counts = st.integers(0, 20)
+
+
+complexes = hnp.arrays(
+    np.complex64,
+    st.tuples(st.integers(1, 2), counts),
+    elements=st.complex_numbers(allow_nan=False, allow_infinity=False, max_magnitude=1e6, width=64),
+)
+bits = hnp.arrays(np.uint8, counts, elements=st.integers(0, 1))
+states = st.builds(
+    ChannelState,
+    snr_db=st.none() | st.floats(-30, 60),
+    csi=st.none()
+    | hnp.arrays(
+        np.complex64,
+        st.tuples(counts, st.integers(1, 2), st.integers(1, 2)),
+        elements=st.complex_numbers(max_magnitude=100, width=64),
+    ),
+    csi_id=st.integers(0, 255),
+    age_s=st.floats(0, 1e6),
+)
+sections = st.lists(
+    st.builds(AnalogSection, complexes) | st.builds(DigitalSection, bits, mcs=st.integers(0, 30)),
+    max_size=4,
+).map(tuple)
+
+
+@st.composite
+def received_sections(draw: st.DrawFn) -> ReceivedAnalog | ReceivedDigital:
+    if draw(st.booleans()):
+        symbols = draw(complexes)
+        noise = draw(hnp.arrays(np.float32, symbols.shape, elements=st.floats(0, width=32)))
+        return ReceivedAnalog(symbols, noise, draw(hnp.arrays(np.bool_, symbols.shape)))
+    values = draw(bits)
+    llr = draw(st.none() | hnp.arrays(np.float32, values.shape, elements=st.floats(width=32)))
+    return ReceivedDigital(values, draw(st.booleans()), llr)
+
+
+entries = st.builds(
+    SectionEntry, st.booleans(), st.integers(0, 2**24), st.integers(0, 63), st.integers(1, 2)
+)
+receptions = st.builds(
+    Reception,
+    header=st.builds(
+        PictureHeader,
+        st.integers(0, 65535),
+        sides,
+        sides,
+        labels,
+        st.lists(entries, max_size=4).map(tuple),
+    ),
+    sections=st.lists(received_sections(), max_size=4).map(tuple),
+    noise_var=st.floats(0, allow_infinity=True),
+    fragments=hnp.arrays(np.bool_, st.integers(1, 40)),
+    csi=states.map(lambda s: s.csi),
+    stream_time_s=st.floats(0, 1e9),
+)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal in every field, arrays in type, shape and to the last bit."""
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    if hasattr(a, "__dataclass_fields__"):
+        fields = a.__dataclass_fields__
+        return type(a) is type(b) and all(same(getattr(a, f), getattr(b, f)) for f in fields)
+    return bool(a == b)
+
+
+def by_wire(message: Any) -> Any:
+    """As a message that left the process."""
+    return pmt.deserialize_str(pmt.serialize_str(message))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10**9), sections, sides, sides, labels, states)
+def test_transmissions_survive(
+    picture: int,
+    parts: tuple[AnalogSection | DigitalSection, ...],
+    height: int,
+    width: int,
+    label: CodecLabel,
+    state: ChannelState,
+) -> None:
+    sent = Transmission(parts, height, width, label)
+    pdu = transmission_to_pdu(picture, sent, state)
+    assert same(transmission_from_pdu(pdu), (picture, sent, state))
+
+
+@settings(deadline=None, max_examples=60)
+@given(receptions)
+def test_receptions_survive(reception: Reception) -> None:
+    assert same(reception_from_pdu(reception_to_pdu(reception)), reception)
+
+
+@settings(deadline=None, max_examples=40)
+@given(states)
+def test_feedback_survives(state: ChannelState) -> None:
+    assert same(feedback_from_pmt(by_wire(feedback_to_pmt(state))), state)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    hnp.arrays(
+        np.float32,
+        st.tuples(st.just(3), st.integers(1, 9), st.integers(1, 9)),
+        elements=st.floats(0, 1, width=32),
+    )
+)
+def test_pictures_survive(pixels: np.ndarray) -> None:
+    assert same(picture_from_pdu(by_wire(picture_to_pdu(7, pixels))), (7, pixels))
+
+
+def test_pdus_are_pdus_of_gnu_radio() -> None:
+    assert pmt.is_pdu(transmission_to_pdu(0, SENT, ChannelState()))
+    assert pmt.is_pdu(picture_to_pdu(0, np.zeros((3, 2, 2), np.float32)))
+
+
+def test_large_vectors_are_copied() -> None:
+    values = np.random.default_rng(1).standard_normal(200_000).astype(np.float32)
+    vector = vector_to_pmt(values)
+    expected = values.copy()
+    values[:] = 0
+    copied = vector_from_pmt(vector, np.float32)
+    assert np.array_equal(copied, expected)
+    copied[:] = 1
+    assert np.array_equal(vector_from_pmt(vector, np.float32), expected)
+    assert pmt.f32vector_ref(vector, 123) == expected[123]
+
+
+def test_a_transposed_array_is_sent_in_its_own_order() -> None:
+    symbols = np.arange(6, dtype=np.complex64).reshape(3, 2).T
+    sent = Transmission((AnalogSection(symbols),), 1, 1, CodecLabel(1))
+    _, received, _ = transmission_from_pdu(transmission_to_pdu(0, sent, ChannelState()))
+    section = received.sections[0]
+    assert isinstance(section, AnalogSection)
+    assert np.array_equal(section.symbols, symbols)
+
+
+SENT = Transmission((AnalogSection(np.ones((1, 3), np.complex64)),), 2, 2, CodecLabel(1))
+GOOD = transmission_to_pdu(1, SENT, ChannelState())
+KEYS = ["picture", "height", "width", "label", "sections", "csi_id", "age_s"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        pmt.PMT_NIL,
+        pmt.PMT_T,
+        pmt.from_long(3),
+        pmt.intern("text"),
+        pmt.make_dict(),
+        pmt.cons(pmt.make_dict(), pmt.make_c32vector(3, 0)),
+        pmt.cons(pmt.car(GOOD), pmt.make_c32vector(2, 0)),
+        pmt.cons(pmt.car(GOOD), pmt.make_c32vector(4, 0)),
+        pmt.cons(pmt.car(GOOD), pmt.make_f32vector(3, 0)),
+        *(
+            pmt.cons(pmt.dict_add(pmt.car(GOOD), pmt.intern(key), pmt.intern("x")), pmt.cdr(GOOD))
+            for key in KEYS
+        ),
+        *(pmt.cons(pmt.dict_delete(pmt.car(GOOD), pmt.intern(k)), pmt.cdr(GOOD)) for k in KEYS),
+        pmt.cons(pmt.dict_add(pmt.car(GOOD), pmt.intern("csi"), pmt.make_dict()), pmt.cdr(GOOD)),
+        pmt.cons(pmt.dict_add(pmt.car(GOOD), pmt.intern("snr_db"), pmt.intern("x")), pmt.cdr(GOOD)),
+    ],
+)
+@pytest.mark.parametrize("read", [transmission_from_pdu, reception_from_pdu, picture_from_pdu])
+def test_foreign_messages_are_one_clear_error(read: Any, message: Any) -> None:
+    with pytest.raises(ValueError, match=r"PDU|PMT"):
+        read(message)
+
+
+def test_a_damaged_reception_is_one_clear_error() -> None:
+    """Each entry in turn is replaced or removed, at both levels."""
+    header = PictureHeader(0, 1, 1, CodecLabel(1), (SectionEntry(True, 3), SectionEntry(False, 2)))
+    parts = (
+        ReceivedDigital(np.ones(3, np.uint8), True, np.ones(3, np.float32)),
+        ReceivedAnalog(
+            np.ones((1, 2), np.complex64), np.ones((1, 2), np.float32), np.ones((1, 2), bool)
+        ),
+    )
+    good = reception_to_pdu(Reception(header, parts, 0.1))
+    meta, payload = pmt.car(good), pmt.cdr(good)
+    damaged = []
+    for i in range(pmt.length(pmt.dict_keys(meta))):
+        key = pmt.nth(i, pmt.dict_keys(meta))
+        damaged.append(pmt.dict_add(meta, key, pmt.intern("x")))
+        damaged.append(pmt.dict_delete(meta, key))
+    for key in ("table", "sections"):
+        entries = [
+            pmt.vector_ref(pmt.dict_ref(meta, pmt.intern(key), pmt.PMT_NIL), i) for i in (0, 1)
+        ]
+        for which, entry in enumerate(entries):
+            for i in range(pmt.length(pmt.dict_keys(entry))):
+                changed = list(entries)
+                changed[which] = pmt.dict_add(
+                    entry, pmt.nth(i, pmt.dict_keys(entry)), pmt.intern("x")
+                )
+                vector = pmt.make_vector(2, pmt.PMT_NIL)
+                for position, value in enumerate(changed):
+                    pmt.vector_set(vector, position, value)
+                damaged.append(pmt.dict_add(meta, pmt.intern(key), vector))
+    assert len(damaged) > 30
+    assert same(reception_from_pdu(good), Reception(header, parts, 0.1))
+    for changed_meta in damaged:
+        with pytest.raises(ValueError, match=r"PDU|PMT"):
+            reception_from_pdu(pmt.cons(changed_meta, payload))
+
+
+@pytest.mark.parametrize("message", [pmt.PMT_T, pmt.intern("10"), pmt.from_complex(1j)])
+def test_foreign_feedback_is_one_clear_error(message: Any) -> None:
+    with pytest.raises(ValueError, match="feedback"):
+        feedback_from_pmt(message)
+
+
+def test_a_picture_of_another_shape_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"\[3, H, W\]"):
+        picture_to_pdu(0, np.zeros((4, 4), np.float32))
+
+
+def test_unknown_elements_are_refused() -> None:
+    with pytest.raises(ValueError, match="float64"):
+        vector_to_pmt(np.zeros(3))
