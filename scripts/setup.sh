@@ -14,8 +14,19 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly VENV=.venv
 readonly STAMP=$VENV/gr-semcom.stamp
+readonly LOG=.cache/setup.log
 # python3-gi's Gtk is what Companion draws with; grcc needs it not.
 readonly APT_PACKAGES=(gnuradio python3-venv cmake gir1.2-gtk-3.0)
+
+# Runs a command quietly; if it fails, shows the end of what it printed.
+logged() {
+    local status=0
+    "$@" >>"$LOG" 2>&1 </dev/null || status=$?
+    if ((status)); then
+        tail -n 20 "$LOG" >&2
+        die "this failed (see above and $LOG): $*"
+    fi
+}
 
 say() { printf 'set-up: %s\n' "$*" >&2; }
 die() {
@@ -63,14 +74,14 @@ install_system_packages() {
     if [[ $EUID -ne 0 ]]; then
         command -v sudo >/dev/null || die "packages are missing and there is neither root nor" \
             "sudo; ask an administrator for: apt-get install ${APT_PACKAGES[*]}"
+        sudo --validate # asks for the password here, where it is seen
         as_root=(sudo)
     fi
     say "system packages (apt): ${APT_PACKAGES[*]}"
     # In a container a configuration question would wait for ever.
     local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq)
-    "${apt[@]}" update
-    "${apt[@]}" install --no-install-recommends -o Dpkg::Use-Pty=0 "${APT_PACKAGES[@]}" \
-        >/dev/null </dev/null
+    logged "${apt[@]}" update
+    logged "${apt[@]}" install --no-install-recommends -o Dpkg::Use-Pty=0 "${APT_PACKAGES[@]}"
 }
 
 # The major version of NumPy beside which GNU Radio loads: its bindings are compiled for one.
@@ -88,7 +99,7 @@ fingerprint() {
 }
 
 make_environment() {
-    local python=$1 log
+    local python=$1
     local wanted existing
     wanted=$("$python" -c 'import sys; print(sys.base_prefix, sys.version)')
     existing=$("$VENV/bin/python" -c 'import sys; print(sys.base_prefix, sys.version)' \
@@ -98,7 +109,7 @@ make_environment() {
         [[ ! -e $VENV || -e $STAMP || -z $existing ]] || die "$VENV is a virtual environment" \
             "of another kind; remove it, then run this again."
         say "virtual environment: $VENV over $python"
-        "$python" -m venv --clear --system-site-packages "$VENV"
+        logged "$python" -m venv --clear --system-site-packages "$VENV"
     fi
 
     local major torch constraints=$VENV/constraints.txt
@@ -106,29 +117,29 @@ make_environment() {
     torch=$(torch_spec "$python")
     printf 'numpy<%d\n' $((major + 1)) >"$constraints"
     say "Python packages (NumPy $major.x, $torch): a minute or two, more on a slow line"
-    log=$VENV/pip.log
-    "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input \
-        --constraint "$constraints" "$torch" --editable '.[dev]' >"$log" </dev/null || {
-        tail -n 20 "$log" >&2
-        die "pip could not install the packages; the whole log is $log."
-    }
+    logged "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input \
+        --constraint "$constraints" "$torch" --editable '.[dev]'
     "$VENV/bin/python" -c 'import gnuradio.gr, gnuradio.semcom, torch' ||
         die "the new environment does not load (see above); remove $VENV and try again."
+}
+
+is_up_to_date() {
+    [[ -x $1 && -e $STAMP && $(<"$STAMP") == "$(fingerprint "$1")" ]]
 }
 
 main() {
     local python
     python=${SYSTEM_PYTHON:-$(find_python)}
-    if [[ -x $python && -e $STAMP && $(<"$STAMP") == "$(fingerprint "$python")" ]]; then
-        return
-    fi
+    is_up_to_date "$python" && return
 
     # Two calls at once would write into one environment.
     mkdir -p .cache
     exec 9>.cache/setup.lock
     flock 9
+    is_up_to_date "$python" && return
 
     local begin=$SECONDS
+    : >"$LOG"
     has_system_packages "$python" || install_system_packages
     has_system_packages "$python" || die "$python still lacks GNU Radio or venv; set" \
         "SYSTEM_PYTHON to the Python that GNU Radio was built for."
