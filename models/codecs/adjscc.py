@@ -78,9 +78,7 @@ class Architecture:
 class FeatureLearning(nn.Module):
     """FL module: (transposed) convolution, GDN or IGDN, activation (Figs. 4 and 5)."""
 
-    def __init__(
-        self, conv: nn.Conv2d | nn.ConvTranspose2d, activation: nn.Module | None
-    ) -> None:
+    def __init__(self, conv: nn.Conv2d | nn.ConvTranspose2d, activation: nn.Module | None) -> None:
         super().__init__()
         self.conv = conv
         self.norm = GDN(conv.out_channels, inverse=isinstance(conv, nn.ConvTranspose2d))
@@ -224,9 +222,7 @@ class ADJSCCCodec(Codec):
             within it.
     """
 
-    def __init__(
-        self, network: ADJSCC, label: CodecLabel, trained_db: tuple[float, float]
-    ) -> None:
+    def __init__(self, network: ADJSCC, label: CodecLabel, trained_db: tuple[float, float]) -> None:
         self.network = network.eval().to(memory_format=torch.channels_last)
         self.label = label
         self.trained_db = trained_db
@@ -250,8 +246,11 @@ class ADJSCCCodec(Codec):
         return Transmission((AnalogSection(symbols),), height, width, self.label)
 
     def decode(self, receptions: Sequence[Reception]) -> list[Tensor]:
-        """See :meth:`Codec.decode`. Lost symbols are zero, and the SNR that the network is told
-        counts them as wrong by their own power (:func:`semcom_models.channels.told_snr_db`)."""
+        """See :meth:`Codec.decode`.
+
+        Lost symbols are zero, and the SNR that the network is told counts them as wrong by their
+        own power (:func:`semcom_models.channels.told_snr_db`).
+        """
         return [self._decode(reception) for reception in receptions]
 
     def _decode(self, reception: Reception) -> Tensor:

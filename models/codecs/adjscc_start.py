@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from semcom_models.layers.attention_feature import START_FACTOR
+
 if TYPE_CHECKING:
     from semcom_models.codecs.adjscc import ADJSCC
 
@@ -50,53 +52,72 @@ def _coefficients() -> list[tuple[int, float]]:
     return sorted(ranked, key=lambda item: -item[1])
 
 
+def _block_transform() -> tuple[Tensor, Tensor]:
+    """Weights ``[12, 3, 2, 2]`` and ``[48, 12, 2, 2]`` of the two Haar levels."""
+    fine = torch.zeros(12, 3, 2, 2)
+    for colour, band in product(range(3), range(4)):
+        fine[colour * 4 + band] = _COLOURS[colour][:, None, None] * _HAAR[band].reshape(2, 2)
+    coarse = torch.zeros(48, 12, 2, 2)
+    for feature, band in product(range(12), range(4)):
+        coarse[feature * 4 + band, feature] = _HAAR[band].reshape(2, 2)
+    return fine, coarse
+
+
+def _power_allocation(channels: int, filters: int) -> tuple[Tensor, Tensor]:
+    """Weights ``[channels, 48, 1, 1]`` that select and scale coefficients, and their inverse.
+
+    Scaling by ``strength ** -1/2`` is SoftCast's allocation (Jakubczak and Katabi, 2011).
+    """
+    kept = [(index, s * _GAIN) for index, s in _coefficients() if index < filters][:channels]
+    # A codeword of unit power has real parts of half of it.
+    power = sum(strength for _, strength in kept) / len(kept)
+    select, restore = torch.zeros(2, channels, 48, 1, 1)
+    for row, (index, strength) in enumerate(kept):
+        select[row, index] = (strength * power) ** -0.5
+        restore[row, index] = (strength * power * 2) ** 0.5
+    return select, restore
+
+
+def _faint_noise(conv: nn.Conv2d | nn.ConvTranspose2d) -> None:
+    taps = math.prod(conv.kernel_size)
+    if isinstance(conv, nn.ConvTranspose2d):
+        taps //= math.prod(conv.stride)
+    nn.init.normal_(conv.weight, std=_FAINT * (conv.in_channels * taps) ** -0.5)
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+
+
 @torch.no_grad()
 def start_linear(network: ADJSCC) -> None:
     """Give ``network`` the weights of the linear block code."""
-    encoder, decoder = network.encoder, network.decoder
-    for layer in (*encoder.layers, *decoder.layers):
-        conv = layer.conv
-        taps = math.prod(conv.kernel_size)
-        if isinstance(conv, nn.ConvTranspose2d):
-            taps /= math.prod(conv.stride)
-        nn.init.normal_(conv.weight, std=_FAINT * (conv.in_channels * taps) ** -0.5)
-        nn.init.zeros_(conv.bias)
+    encoder = [layer.conv for layer in network.encoder.layers]
+    decoder = [layer.conv for layer in network.decoder.layers]
+    for conv in (*encoder, *decoder):
+        _faint_noise(conv)
     # What an AF module takes away when training starts, the next layer gives back.
-    fade = 1 / torch.sigmoid(torch.tensor(2.0)).item() if network.size.attention else 1.0
-    kept = [item for item in _coefficients() if item[0] < network.size.filters]
-    kept = kept[: network.size.channels]
-    first = torch.kron(_COLOURS, _HAAR).reshape(12, 4, 3, 1).new_zeros(12, 3, 2, 2)
-    for colour, fine in product(range(3), range(4)):
-        first[colour * 4 + fine] = _COLOURS[colour][:, None, None] * _HAAR[fine].reshape(2, 2)
-    second = torch.zeros(48, 12, 2, 2)
-    for index, coarse in product(range(12), range(4)):
-        second[index * 4 + coarse, index] = _HAAR[coarse].reshape(2, 2)
-    select = torch.zeros(network.size.channels, 48)
-    restore = torch.zeros(network.size.channels, 48)
-    for row, (index, strength) in enumerate(kept):
-        select[row, index] = (strength * _GAIN) ** -0.5
-        restore[row, index] = (strength * _GAIN) ** 0.5
-    total = sum(s * _GAIN for _, s in kept) / len(kept)
-    select /= total**0.5
-    restore *= (2 * total) ** 0.5  # a codeword of unit power has real parts of half of it
-    _place(encoder.layers[0].conv, first * _GAIN)
-    encoder.layers[0].conv.bias.copy_(-_MEAN * encoder.layers[0].conv.weight.sum((1, 2, 3)))
-    _place(encoder.layers[1].conv, second * fade)
-    for middle in (2, 3):
-        _place(encoder.layers[middle].conv, torch.eye(network.size.filters)[..., None, None] * fade)
-    _place(encoder.layers[4].conv, select[..., None, None] * fade)
-    _place(decoder.layers[0].conv, restore[..., None, None])
-    for middle in (1, 2):
-        _place(decoder.layers[middle].conv, torch.eye(network.size.filters)[..., None, None] * fade)
-    _place(decoder.layers[3].conv, second * fade)
-    # Near one half the sigmoid's slope is a quarter.
-    _place(decoder.layers[4].conv, first * (4 * fade / _GAIN))
-    decoder.layers[4].conv.bias.fill_(4 * (_MEAN - 0.5))
+    gain = 1 / START_FACTOR if network.size.attention else 1.0
+    same = torch.eye(network.size.filters)[..., None, None]
+    fine, coarse = _block_transform()
+    select, restore = _power_allocation(network.size.channels, network.size.filters)
+    for conv, block in zip(
+        encoder,
+        (fine * _GAIN, coarse * gain, same * gain, same * gain, select * gain),
+        strict=True,
+    ):
+        _place(conv, block)
+    encoder[0].bias.copy_(-_MEAN * encoder[0].weight.sum((1, 2, 3)))
+    # Near one half the slope of the decoder's sigmoid is a quarter.
+    last = fine * (4 * gain / _GAIN)
+    for conv, block in zip(
+        decoder, (restore, same * gain, same * gain, coarse * gain, last), strict=True
+    ):
+        _place(conv, block)
+    decoder[-1].bias.fill_(4 * (_MEAN - 0.5))
 
 
 def _place(conv: nn.Conv2d | nn.ConvTranspose2d, block: Tensor) -> None:
     """Set the central taps of the leading features to ``block``, as far as there are features."""
-    side, size = block.shape[-1], conv.kernel_size[0]
-    start = size // 2
-    rows, columns = (min(a, b) for a, b in zip(block.shape, conv.weight.shape[:2], strict=False))
-    conv.weight[:rows, :columns, start : start + side, start : start + side] = block[:rows, :columns]
+    rows = min(block.shape[0], conv.weight.shape[0])
+    columns = min(block.shape[1], conv.weight.shape[1])
+    taps = slice(conv.kernel_size[0] // 2, conv.kernel_size[0] // 2 + block.shape[-1])
+    conv.weight[:rows, :columns, taps, taps] = block[:rows, :columns]

@@ -24,7 +24,12 @@ LABEL = CodecLabel(codec=2)
 
 @pytest.mark.parametrize(
     ("channels", "attention", "published"),
-    [(16, True, 10_758_191), (16, False, 10_690_351), (8, True, 10_655_583), (8, False, 10_587_743)],
+    [
+        (16, True, 10_758_191),
+        (16, False, 10_690_351),
+        (8, True, 10_655_583),
+        (8, False, 10_587_743),
+    ],
 )
 def test_parameters_as_published(channels: int, attention: bool, published: int) -> None:
     network = ADJSCC(Architecture(channels, 256, attention))
@@ -34,6 +39,12 @@ def test_parameters_as_published(channels: int, attention: bool, published: int)
 def small_codec(channels: int = 16, attention: bool = True) -> ADJSCCCodec:
     torch.manual_seed(3)
     return ADJSCCCodec(ADJSCC(Architecture(channels, 12, attention)), LABEL, (0.0, 20.0))
+
+
+def symbols_of(codec: ADJSCCCodec, picture: torch.Tensor, snr_db: float) -> np.ndarray:
+    section = codec.encode([picture], ChannelState(snr_db))[0].sections[0]
+    assert isinstance(section, AnalogSection)
+    return section.symbols
 
 
 def through(sent: Transmission, noise_var: float = 0.0, lost: float = 0.0) -> Reception:
@@ -86,9 +97,12 @@ def test_starts_as_a_linear_code() -> None:
     """Untrained weights already send a picture: an encoder that loses it would train for ages."""
     torch.manual_seed(0)
     codec = ADJSCCCodec(ADJSCC(Architecture(16, 64)), LABEL, (0.0, 20.0))
-    rows, columns = torch.meshgrid(torch.linspace(0, 3, 96), torch.linspace(0, 4, 96), indexing="ij")
+    rows, columns = torch.meshgrid(
+        torch.linspace(0, 3, 96), torch.linspace(0, 4, 96), indexing="ij"
+    )
     picture = 0.5 + 0.25 * torch.stack([rows.sin(), columns.cos(), (rows + columns).sin()])
-    (decoded,) = codec.decode([through(*codec.encode([picture], ChannelState(20.0)), 0.01)])
+    (sent,) = codec.encode([picture], ChannelState(20.0))
+    (decoded,) = codec.decode([through(sent, 0.01)])
     assert float((decoded - picture).square().mean()) < 0.3 * float(picture.var())
 
 
@@ -106,20 +120,16 @@ def test_zero_features_make_a_finite_codeword() -> None:
 def test_snr_outside_training_counts_as_the_nearest() -> None:
     codec, picture = small_codec(), torch.rand(3, 16, 16)
     for outside, nearest in ((-15.0, 0.0), (40.0, 20.0)):
-        (far,) = codec.encode([picture], ChannelState(snr_db=outside))
-        (near,) = codec.encode([picture], ChannelState(snr_db=nearest))
-        np.testing.assert_array_equal(far.sections[0].symbols, near.sections[0].symbols)
+        far, near = (symbols_of(codec, picture, snr) for snr in (outside, nearest))
+        np.testing.assert_array_equal(far, near)
 
 
 def test_attention_follows_the_snr_and_bdjscc_ignores_it() -> None:
     picture = torch.rand(3, 32, 32)
     for attention in (True, False):
         codec = small_codec(attention=attention)
-        symbols = [
-            codec.encode([picture], ChannelState(snr_db=snr))[0].sections[0].symbols
-            for snr in (0.0, 20.0)
-        ]
-        assert np.array_equal(*symbols) != attention
+        low, high = (symbols_of(codec, picture, snr) for snr in (0.0, 20.0))
+        assert np.array_equal(low, high) != attention
 
 
 def test_wrong_picture_shape() -> None:

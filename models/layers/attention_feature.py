@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The attention feature (AF) module of ADJSCC."""
 
+import math
+
 import torch
 from torch import Tensor, nn
+
+START_FACTOR = 0.88
+"""Scaling factor at the start of training: nearly "leave it alone", where the sigmoid still
+learns. A half, the sigmoid's own middle, would fade the signal at every layer."""
 
 
 class AttentionFeature(nn.Module):
@@ -20,10 +26,8 @@ class AttentionFeature(nn.Module):
         super().__init__()
         self.squeeze = nn.Linear(channels + 1, hidden)
         self.excite = nn.Linear(hidden, channels)
-        # Start near "leave it alone": a factor of 0.5 at every layer would fade the signal.
-        nn.init.constant_(self.excite.bias, 2.0)
-        with torch.no_grad():
-            self.excite.weight *= 0.1
+        nn.init.constant_(self.excite.bias, math.log(START_FACTOR / (1 - START_FACTOR)))
+        nn.init.normal_(self.excite.weight, std=0.1 * hidden**-0.5)
 
     def factors(self, pooled: Tensor, snr_db: Tensor) -> Tensor:
         """Scaling factors ``[B, C]`` in (0, 1) of eq. (9).

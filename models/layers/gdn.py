@@ -25,9 +25,9 @@ class _LowerBound(torch.autograd.Function):
 
 
 class GDN(nn.Module):
-    """Generalised divisive normalisation (Balle et al., ICLR 2016).
+    r"""Generalised divisive normalisation (Balle et al., ICLR 2016).
 
-    .. math:: y_i = x_i \\left(\\beta_i + \\sum_j \\gamma_{ij} x_j^2\\right)^{-1/2}
+    .. math:: y_i = x_i \left(\beta_i + \sum_j \gamma_{ij} x_j^2\right)^{-1/2}
 
     and, when ``inverse``, the product in place of the quotient (IGDN). ``beta`` and
     ``gamma`` are stored as square roots with an offset, which keeps them positive and their

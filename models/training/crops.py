@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from semcom_models.data import find_pictures, load_cifar10, load_rgb8
+from semcom_models.cifar10 import BadDataset, load_cifar10
+from semcom_models.data import UnreadablePicture, find_pictures, load_rgb8
 from semcom_models.training.recipe import RecipeError, Source
-
-Pictures = NDArray[np.uint8] | list[NDArray[np.uint8]]
 
 
 def load_source(source: Source, data: Path) -> list[NDArray[np.uint8]]:
@@ -25,14 +24,13 @@ def load_source(source: Source, data: Path) -> list[NDArray[np.uint8]]:
         RecipeError: nothing there.
     """
     path = data / source.path
-    if not path.exists():
-        raise RecipeError(f"no training pictures at {path}: set --data to the folder they are in")
-    if path.is_file() or (path / "data_batch_1.bin").exists():
-        originals: Sequence[NDArray[np.uint8]] = list(load_cifar10(path, "train"))
-    else:
-        originals = [load_rgb8(file) for file in find_pictures(path)]
-    if not originals:
-        raise RecipeError(f"no pictures in {path}")
+    try:
+        if source.cifar10 is not None:
+            originals = list(load_cifar10(path, source.cifar10))
+        else:
+            originals = [load_rgb8(file) for file in find_pictures(path)]
+    except (BadDataset, UnreadablePicture) as error:
+        raise RecipeError(f"{error}; is the data folder {data} the right one?") from error
     return [_reduce(picture, scale) for scale in source.scales for picture in originals]
 
 

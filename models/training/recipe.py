@@ -22,13 +22,16 @@ class Source(_Strict):
     """Pictures to draw crops from.
 
     Attributes:
-        path: below the data folder: a folder of pictures, or a CIFAR-10 archive or npz file.
+        path: below the data folder: a folder of pictures or, with ``cifar10``, that data set in any
+            of its public layouts.
+        cifar10: the split of CIFAR-10 to take; None for a folder of pictures.
         weight: share of the crops, relative to the other sources.
         scales: pictures are reduced by these factors before cropping, which takes JPEG traces
             away and shows the codec more detail; 1 leaves them alone.
     """
 
     path: str
+    cifar10: Literal["train", "test"] | None = None
     weight: Annotated[float, Field(gt=0)] = 1.0
     scales: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (1.0,)
 
@@ -89,6 +92,7 @@ class Recipe(_Strict):
     Attributes:
         scheme: the code to train.
         preset: name of the preset that the weights are for.
+        number: of the preset in the frame header, unique within the scheme.
         title: one line for the model card.
         channels, filters: sizes of the network, see ``codecs.adjscc.Architecture``.
         seed: of the initial weights, the crops and the channel.
@@ -101,6 +105,7 @@ class Recipe(_Strict):
 
     scheme: Literal["adjscc", "bdjscc"]
     preset: str
+    number: Annotated[int, Field(ge=0, le=255)]
     title: str
     channels: Annotated[int, Field(gt=0)] = 16
     filters: Annotated[int, Field(gt=0)] = 256

@@ -17,7 +17,10 @@ from torch import Tensor
 from semcom_models.channels import LossyAWGN
 from semcom_models.codecs.adjscc import ADJSCC, Architecture
 from semcom_models.training.crops import Crops, centre_crops
-from semcom_models.training.recipe import Recipe, Stage, Validation
+from semcom_models.training.recipe import Recipe, RecipeError, Stage
+
+GRADIENT_NORM = 0.25
+"""Gradients are scaled down to this norm; a burst of noise cannot undo a thousand updates."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Place:
 
     Attributes:
         data: folder that the recipe's sources are relative to.
-        output: receives ``checkpoint.ckpt``, ``curves/metrics.csv``.
+        output: receives ``checkpoint.ckpt`` and, for every start of the run, the curves
+            ``curves/from-<update>/metrics.csv``.
     """
 
     data: Path
@@ -76,19 +80,18 @@ def seeded(device: torch.device, *key: int) -> torch.Generator:
 
 @torch.no_grad()
 def validate(
-    network: torch.nn.Module, images: Tensor, validation: Validation, scheme_snr: float | None
+    network: torch.nn.Module, images: Tensor, snrs_db: tuple[float, ...]
 ) -> dict[str, float]:
     """PSNR of the mean squared error at every SNR, on channel draws that never change."""
     network.eval()
     figures = {}
-    for snr_db in validation.snr_db:
+    for snr_db in snrs_db:
         generator = seeded(images.device, round(snr_db * 1000))
         errors = []
         for part in images.split(16):
-            true = torch.full((len(part),), snr_db, device=part.device)
-            zeros = torch.zeros_like(true)
-            told = true if scheme_snr is None else torch.full_like(true, scheme_snr)
-            decoded = network(part, told, LossyAWGN(true, zeros, zeros, generator))
+            snr = torch.full((len(part),), snr_db, device=part.device)
+            zeros = torch.zeros_like(snr)
+            decoded = network(part, snr, LossyAWGN(snr, zeros, zeros, generator))
             errors.append((decoded.float() - part).square().mean((1, 2, 3)))
         figures[f"psnr_{snr_db:g}"] = -10 * math.log10(float(torch.cat(errors).mean()))
     network.train()
@@ -96,7 +99,12 @@ def validate(
 
 
 def train(
-    recipe: Recipe, place: Place, *, accelerator: str = "auto", devices: int = 1, quiet: bool = False
+    recipe: Recipe,
+    place: Place,
+    *,
+    accelerator: str = "auto",
+    devices: int = 1,
+    quiet: bool = False,
 ) -> ADJSCC:
     """Train as the recipe says; go on from the checkpoint where there is one.
 
@@ -114,108 +122,121 @@ def train(
         The trained network, on the CPU.
 
     Raises:
-        RecipeError: no data where the recipe says.
-        ValueError: a checkpoint of another recipe.
+        RecipeError: no data where the recipe says, a batch that the devices cannot share, or a
+            checkpoint of another recipe.
     """
     place.output.mkdir(parents=True, exist_ok=True)
-    logger = CSVLogger(place.output, name="curves", version="", flush_logs_every_n_steps=1)
-    fabric = Fabric(
-        accelerator=accelerator, devices=devices, precision=recipe.precision, loggers=logger
-    )
+    fabric = Fabric(accelerator=accelerator, devices=devices, precision=recipe.precision)
     fabric.launch()
-    network = build(recipe)
-    if recipe.compile:
-        network.encoder.compile()
-        network.decoder.compile()
-    optimiser = torch.optim.Adam(network.parameters(), fused=True)
-    module, optimiser = fabric.setup(network, optimiser)
-    step = _resume(fabric, recipe, place, network, optimiser)
-    probe = fabric.to_device(
-        centre_crops(
-            recipe.validation.sources,
-            place.data,
-            recipe.validation.crop,
-            recipe.validation.pictures,
+    return _Training(recipe, place, fabric).run(quiet)
+
+
+class _Training:
+    """A run under way: network, optimiser, and the number of updates made."""
+
+    def __init__(self, recipe: Recipe, place: Place, fabric: Fabric) -> None:
+        if any(stage.batch % fabric.world_size for stage in recipe.stages):
+            raise RecipeError(f"every batch must be a multiple of {fabric.world_size} devices")
+        self.recipe, self.place, self.fabric = recipe, place, fabric
+        self.network = build(recipe)
+        if recipe.compile:
+            self.network.encoder.compile()
+            self.network.decoder.compile()
+        self.module, self.optimiser = fabric.setup(
+            self.network, torch.optim.Adam(self.network.parameters(), fused=True)
         )
-    )
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        disable=quiet or not fabric.is_global_zero,
-    )
-    task = bar.add_task(recipe.preset, total=recipe.steps, completed=step)
-    crops: dict[int, Crops] = {}
-    running, since = 0.0, time.monotonic()
-    with bar:
-        while step < recipe.steps:
-            stage, within = recipe.stage_at(step)
-            if id(stage) not in crops:
-                crops = {id(stage): Crops(stage.sources, place.data, stage.crop, recipe.seed)}
-            share = stage.batch // fabric.world_size
-            images = fabric.to_device(crops[id(stage)].batch(step, share, fabric.global_rank))
-            generator = seeded(fabric.device, recipe.seed, step, fabric.global_rank)
-            channel = draw_channel(stage, share, generator)
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(stage, within)
-            loss = (module(images, channel.snr_db, channel).float() - images).square().mean()
-            optimiser.zero_grad()
-            fabric.backward(loss)
-            fabric.clip_gradients(module, optimiser, max_norm=1.0, error_if_nonfinite=False)
-            optimiser.step()
-            step += 1
-            running += float(loss.detach())
-            bar.advance(task)
-            if step % recipe.validation.every == 0 or step == recipe.steps:
-                figures = validate(module, probe, recipe.validation, None)
-                mean_loss = running / recipe.validation.every
-                elapsed, since, running = time.monotonic() - since, time.monotonic(), 0.0
-                log = {"loss": mean_loss, "lr": learning_rate(stage, within), "seconds": elapsed}
-                fabric.log_dict({**log, **figures}, step=step)
-                bar.console.print(step, f"{mean_loss:.5f}", figures, f"{elapsed:.0f} s")
-            if step % recipe.checkpoint_every == 0 or step == recipe.steps:
-                _save(fabric, recipe, place, network, optimiser, step)
-    return network.cpu()
-
-
-def _save(
-    fabric: Fabric,
-    recipe: Recipe,
-    place: Place,
-    network: ADJSCC,
-    optimiser: torch.optim.Optimizer,
-    step: int,
-) -> None:
-    """Write the checkpoint beside the old one and put it in its place."""
-    if fabric.is_global_zero:
-        part = place.checkpoint.with_suffix(".part")
-        state = {
-            "recipe": recipe.model_dump_json(),
-            "step": step,
-            "network": network.state_dict(),
-            "optimiser": optimiser.state_dict(),
-        }
-        torch.save(state, part)
-        part.replace(place.checkpoint)
-    fabric.barrier()
-
-
-def _resume(
-    fabric: Fabric,
-    recipe: Recipe,
-    place: Place,
-    network: ADJSCC,
-    optimiser: torch.optim.Optimizer,
-) -> int:
-    """Load the checkpoint, if any; the number of updates already made."""
-    if not place.checkpoint.exists():
-        return 0
-    state = torch.load(place.checkpoint, map_location=fabric.device, weights_only=True)
-    if state["recipe"] != recipe.model_dump_json():
-        raise ValueError(
-            f"{place.checkpoint} is of another recipe: choose another --output or remove it"
+        self.step = self._resume()
+        self.curves = CSVLogger(
+            place.output, "curves", version=f"from-{self.step}", flush_logs_every_n_steps=1
         )
-    network.load_state_dict(state["network"])
-    optimiser.load_state_dict(state["optimiser"])
-    return int(state["step"])
+        check = recipe.validation
+        self.probe = fabric.to_device(
+            centre_crops(check.sources, place.data, check.crop, check.pictures)
+        )
+        self._crops: tuple[Stage, Crops] | None = None
+        self._losses: list[Tensor] = []
+        self._since = time.monotonic()
+
+    def run(self, quiet: bool) -> ADJSCC:
+        """The updates that are left."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
+        hidden = quiet or not self.fabric.is_global_zero
+        with Progress(*columns, disable=hidden) as bar:
+            task = bar.add_task(self.recipe.preset, total=self.recipe.steps, completed=self.step)
+            while self.step < self.recipe.steps:
+                self._update()
+                bar.advance(task)
+                last = self.step == self.recipe.steps
+                if last or self.step % self.recipe.validation.every == 0:
+                    bar.update(task, description=self._measure())
+                if last or self.step % self.recipe.checkpoint_every == 0:
+                    self._save()
+        return self.network.cpu()
+
+    def _update(self) -> None:
+        stage, within = self.recipe.stage_at(self.step)
+        fabric, rank = self.fabric, self.fabric.global_rank
+        share = stage.batch // fabric.world_size
+        images = fabric.to_device(self._crops_of(stage).batch(self.step, share, rank))
+        generator = seeded(fabric.device, self.recipe.seed, self.step, rank)
+        channel = draw_channel(stage, share, generator)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(stage, within)
+        loss = (self.module(images, channel.snr_db, channel).float() - images).square().mean()
+        self.optimiser.zero_grad()
+        fabric.backward(loss)
+        fabric.clip_gradients(self.module, self.optimiser, max_norm=GRADIENT_NORM)
+        self.optimiser.step()
+        self._losses.append(loss.detach())
+        self.step += 1
+
+    def _crops_of(self, stage: Stage) -> Crops:
+        if self._crops is None or self._crops[0] is not stage:
+            crops = Crops(stage.sources, self.place.data, stage.crop, self.recipe.seed)
+            self._crops = (stage, crops)
+        return self._crops[1]
+
+    def _measure(self) -> str:
+        """Validate and log; the figures in a few words."""
+        figures = validate(self.module, self.probe, self.recipe.validation.snr_db)
+        loss = float(torch.stack(self._losses).mean())
+        seconds = (time.monotonic() - self._since) / len(self._losses)
+        rate = self.optimiser.param_groups[0]["lr"]
+        self.curves.log_metrics(
+            {"loss": loss, "learning_rate": rate, "seconds_per_update": seconds, **figures},
+            step=self.step,
+        )
+        self._losses, self._since = [], time.monotonic()
+        levels = "/".join(f"{value:.2f}" for value in figures.values())
+        return f"{self.recipe.preset} {levels} dB"
+
+    def _save(self) -> None:
+        """Write the checkpoint beside the old one and put it in its place."""
+        if self.fabric.is_global_zero:
+            part = self.place.checkpoint.with_suffix(".part")
+            state = {
+                "recipe": self.recipe.model_dump_json(),
+                "step": self.step,
+                "network": self.network.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+            }
+            torch.save(state, part)
+            part.replace(self.place.checkpoint)
+        self.fabric.barrier()
+
+    def _resume(self) -> int:
+        """Load the checkpoint, if any; the number of updates already made."""
+        path = self.place.checkpoint
+        if not path.exists():
+            return 0
+        state = torch.load(path, map_location=self.fabric.device, weights_only=True)
+        if state["recipe"] != self.recipe.model_dump_json():
+            raise RecipeError(f"{path} is of another recipe: choose another output or remove it")
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        return int(state["step"])

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m semcom_models.training``: train and measure where there is no GNU Radio."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from semcom_models.cifar10 import BadDataset
+from semcom_models.codecs.registry import load
+from semcom_models.codecs.weights import BadWeights, read_info
+from semcom_models.data import UnreadablePicture
+from semcom_models.evaluation import load_set
+from semcom_models.training.card import measure, write_card
+from semcom_models.training.export import export
+from semcom_models.training.recipe import RecipeError, load_recipe
+from semcom_models.training.train import Place, train
+
+app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+
+SNRS_DB = (0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 18.0, 20.0)
+FRAME_SIDE = 128
+"""Smallest side of pictures that fill several frames, whose loss is worth a table."""
+
+
+@app.command("train")
+def train_command(
+    recipe: Annotated[Path, typer.Argument(help="YAML recipe")],
+    data: Annotated[Path, typer.Option(help="folder that the recipe's pictures are below")],
+    output: Annotated[Path, typer.Option(help="checkpoint, curves and weights; goes on from it")],
+    accelerator: Annotated[str, typer.Option(help="auto, cpu, cuda")] = "auto",
+    devices: Annotated[int, typer.Option(min=1)] = 1,
+) -> None:
+    """Train a recipe and write its weights file."""
+    plan = load_recipe(recipe)
+    network = train(
+        plan,
+        Place(data, output),
+        accelerator=accelerator,
+        devices=devices,
+        quiet=not sys.stderr.isatty(),
+    )
+    typer.echo(export(plan, network, output))
+
+
+@app.command("card")
+def card_command(
+    weights: Annotated[Path, typer.Argument(help="weights file, <scheme>-<preset>.safetensors")],
+    recipe: Annotated[Path, typer.Option(help="by which it was trained")],
+    sets: Annotated[
+        list[str], typer.Option("--set", help="NAME=PATH: a folder, or CIFAR-10 as npz or archive")
+    ],
+    default: Annotated[bool, typer.Option("--default", help="the scheme's default")] = False,
+) -> None:
+    """Measure a weights file and write its model card beside it."""
+    codec = load(read_info(weights).scheme, weights=weights)
+    results = {}
+    for name, path in (entry.split("=", 1) for entry in sets):
+        pictures = load_set(Path(path))
+        several_frames = min(min(p.shape[1:]) for p in pictures) >= FRAME_SIDE
+        results[name] = measure(codec, pictures, SNRS_DB, losses=several_frames)
+    asked = [f"--set={name}=PATH" for name in results] + (["--default"] if default else [])
+    words = ["python", "-m", "semcom_models.training", "card", weights.name]
+    write_card(
+        weights,
+        title=load_recipe(recipe).title,
+        recipe=recipe.name,
+        default=default,
+        results=results,
+        command=shlex.join([*words, f"--recipe={recipe.name}", *asked]),
+    )
+
+
+if __name__ == "__main__":
+    try:
+        app()
+    except (BadDataset, BadWeights, RecipeError, UnreadablePicture) as problem:
+        sys.exit(f"error: {problem}")
