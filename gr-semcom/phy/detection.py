@@ -32,6 +32,8 @@ _CANDIDATE_RATE = 3e-4
 _VERIFIED_SHARE = 30.0
 """Matched-filter energy that a preamble needs, in means of what noise gives in one cell."""
 
+_CLIMBS = 4
+
 _FIRST_PATH_DB = -10.0
 """An earlier echo this far below the strongest counts as the first; band-limitation alone
 gives side lobes at -13 dB."""
@@ -57,11 +59,15 @@ class PreambleDetector:
 
     Args:
         numerology: of the waveform.
+
+    Attributes:
+        lookahead: samples after the place where the correlation rises that are looked at.
     """
 
     def __init__(self, numerology: Numerology) -> None:
         self._period = numerology.samples_per_symbol
         self._span = numerology.training_samples
+        self.lookahead = (_CLIMBS + 1) * self._span
         self._differential = differential_signs(numerology)
         self._signs = training_signs(numerology)
         self._prefix = numerology.cyclic_prefix
@@ -112,19 +118,28 @@ class PreambleDetector:
         """The first place where a preamble may start.
 
         Args:
-            samples: ``[rx, block + 2 training_samples]``.
+            samples: ``[rx, block + lookahead]`` or more.
             block: only starts whose correlation rises within the first ``block`` samples count.
 
         Returns:
             Position and carrier offset (cycles per sample, modulo one over an OFDM symbol).
         """
-        correlation, ratio = self.correlate(samples)
-        above = np.flatnonzero(ratio[:block] > self._threshold)
+        span = self._span
+        _, ratio = self.correlate(samples[:, : block + span - 1])
+        above = np.flatnonzero(ratio > self._threshold)
         if above.size == 0:
             return None
         first = int(above[0])
-        best = first + int(np.argmax(ratio[first : first + self._span]))
-        return best, float(np.angle(correlation[best]) / (2 * np.pi * self._period))
+        correlation, ratio = self.correlate(samples[:, first : first + self.lookahead])
+        # The correlation has side lobes over the length of a preamble before its peak, and noise
+        # may rise just before them: climb until nothing higher follows.
+        best = 0
+        for _ in range(_CLIMBS):
+            higher = best + int(np.argmax(ratio[best : best + span]))
+            if higher == best:
+                break
+            best = higher
+        return first + best, float(np.angle(correlation[best]) / (2 * np.pi * self._period))
 
     def verify(self, samples: ComplexArray, cfo: float) -> Detection | None:
         """Second stage: matched filter around a candidate.

@@ -26,9 +26,10 @@ def _detect(samples: ComplexArray, numerology: Numerology) -> Detection | None:
     detector = PreambleDetector(numerology)
     period, span = numerology.samples_per_symbol, numerology.training_samples
     position = period
-    while position + 2 * span < samples.shape[1]:
+    samples = np.pad(samples, ((0, 0), (0, detector.lookahead + 2 * span)))
+    while position + detector.lookahead + span < samples.shape[1]:
         rest = samples[:, position:]
-        candidate = detector.candidate(rest, rest.shape[1] - 2 * span)
+        candidate = detector.candidate(rest, rest.shape[1] - detector.lookahead)
         if candidate is None:
             return None
         at = position + candidate[0]
@@ -113,6 +114,22 @@ def test_what_is_not_a_preamble_is_not_found(kind: str) -> None:
     assert np.isfinite(correlation).all()
     assert ratio.max() <= 1 + 1e-5
     assert _detect(samples, NARROW) is None
+
+
+def test_noise_that_rises_before_a_preamble_does_not_hide_it() -> None:
+    # Whatever rises a little more than a preamble's length before, the peak is found.
+    preamble = _preamble(NARROW)[0]
+    for ahead in range(100, 2 * NARROW.training_samples, 97):
+        rng = np.random.default_rng(ahead)
+        samples = _noise(rng, 1, 14_000) * np.float32(0.1)
+        start = 5000
+        samples[0, start : start + preamble.size] += preamble
+        # Twice the same noise, an OFDM symbol apart.
+        twin = samples[0, start - ahead - 288 : start - ahead - 144].copy()
+        samples[0, start - ahead - 144 : start - ahead] = twin
+        found = _detect(samples, NARROW)
+        assert found is not None
+        assert abs(found.start - start) <= 1
 
 
 def test_weak_frames_after_strong_ones_are_found() -> None:

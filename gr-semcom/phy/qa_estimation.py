@@ -42,9 +42,7 @@ def test_the_channel_error_is_as_announced_and_near_the_bound(
         channel = _channel(rng, numerology)
         composite = np.einsum("krt,kt->kr", channel, cyclic_delay_phases(numerology))
         average = composite + np.sqrt(noise_var) * _noise(rng, composite.shape)
-        estimate = smooth_channel(
-            average.astype(np.complex64), np.full(rx, noise_var), numerology
-        )
+        estimate = smooth_channel(average.astype(np.complex64), np.full(rx, noise_var), numerology)
         errors.append(np.abs(estimate.channel - channel) ** 2)
         announced.append(estimate.error_var)
         mean.append(np.mean(np.abs(estimate.composite - composite) ** 2))

@@ -45,6 +45,10 @@ def lookahead_samples(numerology: Numerology) -> int:
     return _SEARCH_BLOCK + 2 * (numerology.training_samples + numerology.samples_per_symbol)
 
 
+_LARGEST = 1e12
+"""Samples beyond this are no samples: their energy would not fit single precision."""
+
+
 @dataclass
 class ReceiverCounters:
     """What happened so far.
@@ -56,7 +60,7 @@ class ReceiverCounters:
         foreign_headers: valid headers of frames that do not fit this numerology.
         unknown_csi: frames precoded with feedback that the receiver does not have.
         truncated: frames that the end of the stream cut off.
-        non_finite_samples: samples that were not finite numbers, taken as zero.
+        non_finite_samples: samples that were no finite numbers, or absurd ones, taken as zero.
     """
 
     detections: int = 0
@@ -155,11 +159,12 @@ class Receiver:
                 f"samples have shape {samples.shape}, [{self.numerology.rx_antennas}, n] is "
                 "expected: one row per receive antenna"
             )
-        samples = samples.astype(np.complex64, copy=False)
-        finite = np.isfinite(samples)
-        if not finite.all():
-            self.counters.non_finite_samples += int(np.sum(~finite))
-            samples = np.where(finite, samples, np.complex64(0))
+        samples = np.ascontiguousarray(samples, dtype=np.complex64)
+        parts = samples.view(np.float32)
+        if not (np.abs(parts) < _LARGEST).all():
+            usable = (np.abs(samples.real) < _LARGEST) & (np.abs(samples.imag) < _LARGEST)
+            self.counters.non_finite_samples += int(np.sum(~usable))
+            samples = np.where(usable, samples, np.complex64(0))
         self._buffer.append(samples)
         return self._advance(final=False)
 
@@ -193,12 +198,12 @@ class Receiver:
     def _search(self, final: bool) -> bool:
         numerology = self.numerology
         span, period = numerology.training_samples, numerology.samples_per_symbol
-        reach = 2 * (span + period)
-        missing = self._position + _SEARCH_BLOCK + reach > self._buffer.end
+        reach = _SEARCH_BLOCK + self._detector.lookahead
+        missing = self._position + reach + span + period > self._buffer.end
         if self._position >= self._buffer.end or (missing and not final):
             return False
         begin = self._position
-        samples = self._buffer.view(begin, begin + _SEARCH_BLOCK + 2 * span)
+        samples = self._buffer.view(begin, begin + reach)
         candidate = self._detector.candidate(samples, _SEARCH_BLOCK)
         if candidate is None:
             self._position += _SEARCH_BLOCK
