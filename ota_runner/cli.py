@@ -14,7 +14,7 @@ import inspect
 import shlex
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, NoReturn, get_args
@@ -29,7 +29,7 @@ from ota_runner.errors import ExitCode, RadioUnavailable, RunnerError, one_line
 from ota_runner.main_job import Invocation, main_job, stored_layer
 from ota_runner.radios import RadioChoice, choose_radio
 
-SUBCOMMANDS = {
+SUBCOMMANDS: dict[str, Callable[..., None]] = {
     "train": train.command,
     "schemes": schemes.command,
     "report": report.command,

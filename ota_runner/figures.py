@@ -38,6 +38,10 @@ def snr_figure(summary: Summary, records: Sequence[PictureRecord]) -> dict[str, 
             line={"color": _ASKED, "dash": "dash"},
             hovertemplate="set: %{y:.2f} dB<extra></extra>",
         )
+    figure.update_xaxes(_whole_steps(len(records)))
+    figure.update_yaxes(
+        range=_around([*(r.snr_estimated_db for r in shown), summary.snr_db.set], 1)
+    )
     return _plain(figure, "SNR, set and measured", "picture", "Es/N0 in dB")
 
 
@@ -54,6 +58,8 @@ def psnr_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
             hovertemplate="%{text}: %{y:.2f} dB at %{x:.2f} dB<extra></extra>",
         )
     )
+    figure.update_xaxes(range=_around([record.snr_estimated_db for record in shown], 1))
+    figure.update_yaxes(range=_around([record.psnr_db for record in shown], 1))
     return _plain(figure, "PSNR by measured SNR", "measured Es/N0 in dB", "PSNR in dB")
 
 
@@ -75,7 +81,20 @@ def fragments_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
             textposition="none",
             hovertemplate=f"%{{text}}: %{{y}} {name}<extra></extra>",
         )
+    figure.update_xaxes(_whole_steps(len(records)))
+    figure.update_yaxes(_whole_steps(max((r.fragments_sent for r in shown), default=0)))
     return _plain(figure, "Frames", "picture", "frames")
+
+
+def _whole_steps(largest: int) -> dict[str, Any]:
+    """Axis ticks at whole numbers, ten of them at most."""
+    return {"tick0": 0, "dtick": max(1, -(-largest // 10))}
+
+
+def _around(values: Sequence[float | None], margin: float) -> list[float] | None:
+    """Axis range that holds all values and makes no cliffs of their last digits."""
+    known = [value for value in values if value is not None]
+    return [min(known) - margin, max(known) + margin] if known else None
 
 
 def _plain(figure: go.Figure, title: str, x: str, y: str) -> dict[str, Any]:
@@ -90,6 +109,4 @@ def _plain(figure: go.Figure, title: str, x: str, y: str) -> dict[str, Any]:
         plot_bgcolor="rgba(0,0,0,0)",
         height=320,
     )
-    if x == "picture":
-        figure.update_xaxes(tickformat="d", nticks=10)
     return dict(json.loads(figure.to_json()))

@@ -38,10 +38,10 @@ class IdealOptions(BaseModel):
 
 @dataclass(frozen=True)
 class OpenRadio:
-    """A link that is ready to be entered, and what to write down of it.
+    """A link that is up, and what to write down of it.
 
     Attributes:
-        link: a context manager; the link is up inside it.
+        link: up; leaving its context closes it.
         description: of the radio and its channel, plain data.
         sample_rate: samples per second, None without a waveform.
     """

@@ -4,7 +4,7 @@
 ::
 
     config.yaml     options, resolved; `ota_runner --config` takes it
-    run.json        codec, radio, pictures, versions, machine: written once, before the first picture
+    run.json        codec, radio, pictures, versions, machine: written before the first picture
     images.jsonl    a record a picture, appended and synced as it happens
     sent/ received/ PNG files
     iq/             SigMF recordings, when asked
@@ -156,7 +156,8 @@ class RunFolder:
 
         Args:
             path: where; None for ``runs/DATE-SCHEME-RADIO``, numbered if it is taken.
-            scheme, radio: for the default name.
+            scheme: for the default name.
+            radio: for the default name.
 
         Raises:
             UsageError: not writable, or it holds a run already.

@@ -33,20 +33,23 @@ def command(
     devices: Annotated[int, typer.Option("--devices", min=1, help="how many of them")] = 1,
 ) -> None:
     """Train a code; a call that was interrupted goes on where it stopped."""
+    from semcom_models.training.export import export
     from semcom_models.training.recipe import RecipeError, load_recipe
     from semcom_models.training.train import Place, train
 
     folder = output if output is not None else Path("runs") / f"train-{recipe.stem}"
     try:
-        train(
-            load_recipe(recipe),
+        plan = load_recipe(recipe)
+        network = train(
+            plan,
             Place(data, folder),
             accelerator=accelerator,
             devices=devices,
             quiet=not sys.stderr.isatty(),
         )
-    except (RecipeError, ValueError) as error:
+        weights = export(plan, network, folder)
+    except RecipeError as error:
         raise UsageError(str(error)) from error
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror}") from error
-    say(f"trained: {folder}")
+    say(f"trained: {weights}")

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Radios in a GNU Radio flowgraph; importing this imports GNU Radio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from gnuradio.semcom import radios
+from gnuradio.semcom.link import FlowgraphLink
+from pydantic import BaseModel
+
+from ota_runner.errors import UsageError
+from ota_runner.radios import OpenRadio
+from semcom_phy.numerology import Numerology
+
+
+def radio_names() -> list[str]:
+    """Radios that a flowgraph can have."""
+    return radios.names()
+
+
+def radio_options(name: str) -> type[BaseModel]:
+    """Model of a radio's options."""
+    return radios.radio_class(name).Config
+
+
+def opener(name: str) -> Callable[[BaseModel, Numerology, Path | None], OpenRadio]:
+    """What opens a radio, see :class:`ota_runner.radios.RadioChoice`."""
+
+    def open_(options: BaseModel, numerology: Numerology, iq: Path | None) -> OpenRadio:
+        try:
+            radio = radios.open_radio(name, numerology, **options.model_dump())
+            link = FlowgraphLink(radio, numerology, record_to=iq)
+        except radios.RadioConfigError as error:
+            raise UsageError(str(error)) from error
+        except OSError as error:
+            raise UsageError(f"--record-iq: cannot write to {iq}: {error.strerror}") from error
+        return OpenRadio(link, options.model_dump(mode="json"), numerology.sample_rate)
+
+    return open_
