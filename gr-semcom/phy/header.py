@@ -21,7 +21,7 @@ CRC                            24    CRC24A over 24 ones and the above, TS 38.21
 
 coded at rate 1/3 with constraint length 9 (TS 25.212), repeated evenly and interleaved over
 :data:`HEADER_SYMBOLS` QPSK symbols. The CRC also picks among the most likely words, which is worth
-about 1.3 dB.
+about 1 dB.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from semcom_phy.exchange import (
 from semcom_phy.interleaving import scrambling_bits
 
 HEADER_SYMBOLS = 1656
-"""QPSK symbols of a header. Detection aside, it is lost once in 10,000 at -5 dB Es/N0."""
+"""QPSK symbols of a header. Detection aside, it is lost less than once in 10,000 at -5 dB Es/N0."""
 
 VERSION = 1
 

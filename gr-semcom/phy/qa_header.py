@@ -158,7 +158,7 @@ def test_field_out_of_range_is_named(header, name):
 
 
 def test_survives_minus_5_db():
-    # Asked for: 1e-3 at -5 dB. Measured: none in 20,000 there and 3e-4 at -5.5 dB.
+    # Asked for: 1e-3 at -5 dB. Measured over 20,000 and more: 5e-5 there, 3e-4 at -5.5 dB.
     rng = np.random.default_rng(0)
     x = encode_header(example())
     failures = sum(
