@@ -37,10 +37,9 @@ class ChannelConfig:
     """What the channel does.
 
     Attributes:
-        snr_db: Es/N0 of subcarriers of unit power behind a channel of unit gain, 3 dB more
-            power per receive antenna for two transmit antennas not counted; the noise has
-            variance ``10^(-snr_db/10)`` per complex sample and receive antenna. None for no
-            noise.
+        snr_db: Es/N0 of subcarriers that a transmit antenna sends with unit power over a path of
+            unit gain: the noise has variance ``10^(-snr_db/10)`` per complex sample and receive
+            antenna, whatever the taps. None for no noise.
         cfo_hz: carrier frequency of the receiver's input above its own.
         phase: of the carrier at the first sample, in rad.
         delay: in samples, at least 0, fractions allowed.

@@ -180,6 +180,6 @@ class PreambleDetector:
 
 def _running_total(values: NDArray, dtype: type) -> NDArray:
     """Cumulative sum with a leading zero."""
-    total = np.zeros(values.size + 1, dtype)
+    total: NDArray = np.zeros(values.size + 1, dtype)
     np.cumsum(values, out=total[1:])
     return total

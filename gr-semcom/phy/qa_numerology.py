@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def test_payload_sizes_that_no_frame_carries(count: int) -> None:
         ("guard_samples", -1),
     ],
 )
-def test_impossible_numerologies_are_refused(field: str, value: object) -> None:
+def test_impossible_numerologies_are_refused(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match="narrow"):
         replace(NARROW, **{field: value})
 

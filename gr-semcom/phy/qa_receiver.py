@@ -3,6 +3,7 @@
 
 from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,7 +112,7 @@ def test_symbols_are_unbiased() -> None:
     assert abs(gain - 1) < 4 / np.sqrt(x.size) + 0.01
 
 
-IMPAIRMENTS = {
+IMPAIRMENTS: dict[str, dict[str, Any]] = {
     "offset": {"cfo_hz": 100e3, "phase": 2.0},
     "offset down": {"cfo_hz": -109e3},
     "delay": {"delay": 1234.56},
@@ -247,11 +248,12 @@ def test_a_hole_in_the_stream_loses_the_frame_it_is_in() -> None:
 
 @pytest.mark.parametrize("kind", ["noise", "silence", "nan", "saturated", "empty"])
 def test_there_is_nothing_where_nothing_was_sent(kind: str) -> None:
-    samples = {
+    samples: ComplexArray = {
         "noise": _noise(np.random.default_rng(8), (1, 200_000)),
         "silence": np.zeros((1, 50_000), np.complex64),
         "nan": np.full((1, 50_000), np.nan + 0j, np.complex64),
-        "saturated": np.sign(_noise(np.random.default_rng(9), (1, 50_000)).real) * 1e30,
+        "saturated": np.sign(_noise(np.random.default_rng(9), (1, 50_000)).real)
+        * np.complex64(1e30),
         "empty": np.zeros((1, 0), np.complex64),
     }[kind]
     assert _receive(samples, Receiver(NARROW)) == []

@@ -54,9 +54,7 @@ class Rotation:
     slope: float = 0.0
     skew: float = 0.0
 
-    def at(
-        self, symbol: NDArray[np.floating], carrier: NDArray[np.floating]
-    ) -> NDArray[np.float64]:
+    def at(self, symbol: NDArray[np.number], carrier: NDArray[np.number]) -> NDArray[np.float64]:
         """The rotation of cells; the arguments broadcast."""
         phase = self.phase + self.drift * symbol
         slope = self.slope + self.skew * symbol
@@ -130,19 +128,20 @@ def fit_rotation(cells: KnownCells, clock: bool) -> Rotation:
     columns = [np.ones_like(cells.symbol), cells.symbol]
     if clock:
         columns += [cells.carrier, cells.carrier * cells.symbol]
-    design = np.stack(columns, axis=1)
-    scale = np.maximum(np.abs(design).max(axis=0), 1.0)
-    design = design / scale
-    normal = design.T @ (cells.weight[:, None] * design)
-    solution = np.zeros(4)
+    design = np.stack(columns)
+    scale = np.maximum(np.abs(design).max(axis=1), 1.0)
+    design /= scale[:, None]
+    # einsum, for threads of a BLAS cost more here than they save.
+    normal = np.einsum("in,jn->ij", design * cells.weight, design)
+    normal += 1e-9 * np.trace(normal) * np.eye(len(columns))
+    factor = scipy.linalg.cho_factor(normal)
+    solution = np.zeros(len(columns))
     solution[:2] = phase, drift * scale[1]
-    factor = scipy.linalg.cho_factor(normal + 1e-9 * np.trace(normal) * np.eye(len(columns)))
     for _ in range(_NEWTON_STEPS):
-        angle = design @ solution[: len(columns)]
-        error = (cells.match * np.exp(-1j * angle)).imag
-        solution[: len(columns)] += scipy.linalg.cho_solve(factor, design.T @ error)
-    solution[: len(columns)] /= scale
-    return Rotation(*(float(value) for value in solution))
+        angle = np.einsum("in,i->n", design, solution)
+        error = cells.match.imag * np.cos(angle) - cells.match.real * np.sin(angle)
+        solution += scipy.linalg.cho_solve(factor, np.einsum("in,n->i", design, error))
+    return Rotation(*(float(value) for value in solution / scale))
 
 
 def smooth_phase(cells: KnownCells, rotation: Rotation, symbols: int) -> NDArray[np.float64]:
