@@ -66,20 +66,24 @@ def execute(arguments: list[str]) -> int:
     except (typer.Exit, typer.Abort) as stop:
         return int(getattr(stop, "exit_code", ExitCode.INTERRUPTED))
     except _BAD_USAGE as error:
-        message, code = error.format_message(), ExitCode.USAGE
+        return _fail(error, error.format_message(), ExitCode.USAGE, verbose)
     except RunnerError as error:
-        message, code = one_line(error), error.exit_code
+        return _fail(error, one_line(error), error.exit_code, verbose)
     except Exception as error:
         message = f"{one_line(error)} (a fault of this program; -v shows where)"
-        code = ExitCode.INTERNAL
-    if verbose:
-        traceback.print_exc()
-    say(f"error: {' '.join(message.split())}")
-    return code
+        return _fail(error, message, ExitCode.INTERNAL, verbose)
 
 
 _BAD_USAGE: Any = typer.BadParameter.__mro__[2]
 """Click's ``ClickException``; newer versions of Typer bring a Click of their own."""
+
+
+def _fail(error: Exception, message: str, code: ExitCode, verbose: bool) -> ExitCode:
+    """Say what went wrong, on one line."""
+    if verbose:
+        traceback.print_exception(error)
+    say(f"error: {' '.join(message.split())}")
+    return code
 
 
 def _dispatch(words: list[str], verbose: bool) -> int:

@@ -1,0 +1,402 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line in one process: what a run leaves, and one clear line for every mistake."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from torch import Tensor
+
+from ota_runner import main_job, run
+from ota_runner.cli import execute
+from semcom_models import metrics
+from semcom_models.codecs.base import Codec
+from semcom_models.data import load_picture
+from semcom_phy.exchange import Reception
+from semcom_phy.ideal import IdealLink
+
+SUMMARY_KEYS = {
+    "format": int,
+    "scheme": str,
+    "weights": (str, type(None)),
+    "radio": str,
+    "channel": dict,
+    "images": int,
+    "completed": int,
+    "snr_db": {"set", "estimated_mean", "estimated_std"},
+    "cbr": float,
+    "air_cbr": float,
+    "psnr_db": float,
+    "psnr_of_mse_db": float,
+    "ssim": float,
+    "ms_ssim": (float, type(None)),
+    "task": dict,
+    "frames": {"sent", "received", "lost"},
+    "throughput": {"images_per_s", "samples_per_s", "real_time_factor"},
+    "latency_s": {"encode", "waveform", "decode"},
+}
+
+
+def ideal(blocks: str, pictures: Path, output: Path, *more: str) -> list[str]:
+    return [
+        *("--radio", "ideal", "--scheme", blocks, "--images", str(pictures)),
+        *("--output", str(output), *more),
+    ]
+
+
+def records(output: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (output / "images.jsonl").read_text().splitlines()]
+
+
+def error_line(capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line that stderr holds; stdout is empty."""
+    said = capsys.readouterr()
+    assert said.out == ""
+    lines = said.err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("ota_runner: error: ")
+    return lines[0]
+
+
+def test_run_leaves_its_folder(
+    blocks: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "run"
+    assert execute(ideal(blocks, pictures, output, "--snr", "15")) == 0
+    said = capsys.readouterr()
+    assert "3 of 3" in said.out
+    assert f"report: {output / 'report.html'}" in said.out
+    assert said.err == ""  # no progress bar without a terminal
+    names = [record["name"] for record in records(output)]
+    assert names == ["black", "more/odd size", "ramp"]
+    for record in records(output):
+        sent, received = output / record["sent"], output / record["received"]
+        assert record["sha256"] == hashlib.sha256(sent.read_bytes()).hexdigest()
+        assert record["psnr_db"] == metrics.psnr_db(load_picture(received), load_picture(sent))
+        assert record["ms_ssim"] is None  # below 161 pixels
+        assert record["fragments_received"] == record["fragments_sent"] == 1
+        assert record["snr_estimated_db"] == pytest.approx(15, abs=1e-3)
+        uses = -(-3 * -(-record["height"] // 4) * -(-record["width"] // 4) // 2)
+        assert record["channel_uses"] == uses
+    original = load_picture(pictures / "more" / "odd size.png")
+    assert load_picture(output / records(output)[1]["sent"]).equal(original)
+    assert yaml.safe_load((output / "config.yaml").read_text())["snr"] == 15
+
+
+def test_summary_is_the_interface(
+    blocks: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "run"
+    assert execute(ideal(blocks, pictures, output, "--json")) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((output / "summary.json").read_text())
+    assert list(printed) == list(SUMMARY_KEYS)
+    for key, kind in SUMMARY_KEYS.items():
+        if isinstance(kind, set):
+            assert set(printed[key]) == kind
+        else:
+            assert isinstance(printed[key], kind)
+    kept = records(output)
+    sizes = [3 * record["height"] * record["width"] for record in kept]
+    uses = [record["channel_uses"] for record in kept]
+    assert printed["cbr"] == pytest.approx(sum(uses) / sum(sizes))
+    assert printed["psnr_db"] == pytest.approx(np.mean([record["psnr_db"] for record in kept]))
+    mean_mse = np.mean([record["mse"] for record in kept])
+    assert printed["psnr_of_mse_db"] == pytest.approx(-10 * np.log10(mean_mse))
+    assert printed["completed"] == printed["images"] == 3
+    assert printed["throughput"]["samples_per_s"] is None  # no waveform
+
+
+def test_config_written_gives_the_same_pictures(
+    blocks: str, pictures: Path, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert execute(ideal(blocks, pictures, first, "--seed", "4")) == 0
+    again = ["--config", str(first / "config.yaml"), "--output", str(second)]
+    assert execute(again) == 0
+    for old in sorted((first / "received").iterdir()):
+        assert (second / "received" / old.name).read_bytes() == old.read_bytes()
+
+
+def test_lost_pictures_are_counted_not_invented(
+    blocks: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "run"
+    code = execute(ideal(blocks, pictures, output, "--erase-fragments", "1", "--json"))
+    assert code == 4
+    said = capsys.readouterr()
+    summary = json.loads(said.out)
+    assert summary["completed"] == 0
+    assert summary["psnr_db"] is None
+    assert summary["frames"] == {"sent": 3, "received": 0, "lost": 3}
+    assert summary["cbr"] > 0
+    assert said.err.count("is lost") == 3
+    assert not list((output / "received").iterdir())
+    assert {record["status"] for record in records(output)} == {"lost"}
+    assert (output / "report.html").exists()
+
+
+def test_damaged_picture_among_good_ones(
+    blocks: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pictures / "a.png").write_bytes(b"\x89PNG no more")
+    output = tmp_path / "run"
+    assert execute(ideal(blocks, pictures, output)) == 4
+    failed, *others = records(output)
+    assert failed["status"] == "failed"
+    assert "cannot read picture" in failed["error"]
+    assert [record["status"] for record in others] == ["completed"] * 3
+    assert "picture a failed: cannot read picture" in capsys.readouterr().err
+
+
+def test_decoder_that_raises_fails_one_picture(
+    blocks: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind: type[Codec] = type(main_job.registry.load(blocks))
+    decode = kind.decode
+
+    def brittle(self: Codec, receptions: Sequence[Reception]) -> list[Tensor]:
+        if receptions[0].header.picture == 1:
+            raise ArithmeticError("no convergence")
+        return decode(self, receptions)
+
+    monkeypatch.setattr(kind, "decode", brittle)
+    output = tmp_path / "run"
+    assert execute(ideal(blocks, pictures, output)) == 4
+    assert [record["status"] for record in records(output)] == ["completed", "failed", "completed"]
+    assert records(output)[1]["error"] == "ArithmeticError: no convergence"
+    monkeypatch.setattr(kind, "decode", decode)
+    assert execute(["--resume", "--output", str(output)]) == 0  # failed ones are tried again
+    assert len(records(output)) == 4
+
+
+def test_link_that_breaks_keeps_what_is_done(
+    blocks: str,
+    pictures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    receive = IdealLink.receive
+
+    def broken(self: IdealLink, timeout_s: float = 60.0) -> Reception | None:
+        if self.stats.frames_sent:
+            raise RuntimeError("device gone")
+        return receive(self, timeout_s)
+
+    monkeypatch.setattr(IdealLink, "receive", broken)
+    output = tmp_path / "run"
+    assert execute(ideal(blocks, pictures, output)) == 4
+    assert [record["status"] for record in records(output)] == ["completed", "failed"]
+    assert "the link failed: RuntimeError: device gone" in capsys.readouterr().err
+    assert json.loads((output / "summary.json").read_text())["images"] == 3
+
+
+def test_ctrl_c_then_resume_equals_a_run_in_one_go(
+    blocks: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, halted = tmp_path / "whole", tmp_path / "halted"
+    assert execute(ideal(blocks, pictures, whole)) == 0
+    send = run._send_picture
+
+    def interrupted(draft: Any, *rest: Any) -> Any:
+        if draft.picture.number == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return send(draft, *rest)
+
+    monkeypatch.setattr(run, "_send_picture", interrupted)
+    assert execute(ideal(blocks, pictures, halted)) == 130
+    summary = json.loads((halted / "summary.json").read_text())
+    assert (summary["images"], summary["completed"]) == (3, 1)
+    assert (halted / "report.html").exists()
+    monkeypatch.setattr(run, "_send_picture", send)
+    assert execute(["--resume", "--output", str(halted)]) == 0
+    assert len(records(halted)) == 3
+    for received in (whole / "received").iterdir():
+        assert (halted / "received" / received.name).read_bytes() == received.read_bytes()
+
+
+def test_terminated_like_interrupted(
+    blocks: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = run._send_picture
+
+    def terminated(draft: Any, *rest: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return send(draft, *rest)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(run, "_send_picture", terminated)
+    assert execute(ideal(blocks, pictures, tmp_path / "run")) == 130
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_killed_run_is_reported_and_resumed(
+    blocks: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "run"
+    assert execute(ideal(blocks, pictures, output)) == 0
+    whole = (output / "images.jsonl").read_bytes()
+    os.truncate(output / "images.jsonl", whole.index(b"\n") + 40)  # what a kill leaves
+    (output / "summary.json").unlink()
+    (output / "report.html").unlink()
+    assert execute(["report", str(output)]) == 0
+    assert json.loads((output / "summary.json").read_text())["completed"] == 1
+    assert "ramp" not in (output / "report.html").read_text().partition("<script>")[0]
+    capsys.readouterr()
+    assert execute(["--resume", "--output", str(output), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["completed"] == 3
+    assert [record["picture"] for record in records(output)] == [0, 1, 2]
+
+
+def test_resume_of_nothing_begins(blocks: str, pictures: Path, tmp_path: Path) -> None:
+    assert execute(ideal(blocks, pictures, tmp_path / "run", "--resume")) == 0
+
+
+def test_resume_refuses_another_run(
+    blocks: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "run"
+    assert execute(ideal(blocks, pictures, output)) == 0
+    capsys.readouterr()
+    assert execute(["--resume", "--output", str(output), "--snr", "3"]) == 2
+    assert "was begun with snr: 10.0, not 3.0" in error_line(capsys)
+    Image.new("RGB", (8, 8)).save(pictures / "new.png")
+    assert execute(["--resume", "--output", str(output)]) == 2
+    assert "the pictures are not those" in error_line(capsys)
+    assert execute(["--resume", "--radio", "ideal", "--scheme", blocks]) == 2
+    assert "--resume needs --output" in error_line(capsys)
+
+
+def test_output_that_holds_a_run_is_refused(
+    blocks: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ideal(blocks, pictures, tmp_path / "run")
+    assert execute(arguments) == 0
+    before = (tmp_path / "run" / "images.jsonl").read_bytes()
+    capsys.readouterr()
+    assert execute(arguments) == 2
+    assert "holds a run already" in error_line(capsys)
+    assert (tmp_path / "run" / "images.jsonl").read_bytes() == before
+
+
+def test_default_output_is_numbered(
+    blocks: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["--radio", "ideal", "--scheme", blocks, "--images", str(pictures)]
+    assert execute(arguments) == execute(arguments) == 0
+    names = sorted(path.name for path in (tmp_path / "runs").iterdir())
+    assert len(names) == 2
+    assert names[0].endswith("-blocks-ideal")
+    assert names[1] == f"{names[0]}-2"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--images", "nothing.png"], ["--images", "nothing.png"]),
+        (["--images", "empty"], ["no pictures in empty"]),
+        (["--images", "damaged.png"], ["cannot read picture damaged.png"]),
+        (["--scheme", "adjsc"], ["no scheme 'adjsc'", "did you mean 'adjscc'"]),
+        (["--preset", "plane"], ["no preset 'plane'", "did you mean 'plain'"]),
+        (["--radio", "idea"], ["no radio 'idea'", "did you mean 'ideal'"]),
+        (["--cbr", "0.4"], ["no weights of blocks for a CBR of 0.4", "plain (CBR 0.03125)"]),
+        (["--snr", "61"], ["--snr 61", "-20 to 60"]),
+        (["--snr", "nan"], ["--snr nan", "-20 to 60"]),
+        (["--snr", "loud"], ["--snr", "valid"]),
+        (["--snr"], ["--snr"]),
+        (["--snrr", "3"], ["--snrr", "--snr"]),
+        (["--erase-fragments", "2"], ["--erase-fragments 2.0", "0 to 1"]),
+        (["--cfo", "3"], ["--cfo"]),
+        (["--record-iq"], ["--record-iq", "--radio loopback"]),
+        (["--config", "typo.yaml"], ["typo.yaml: snrr", "did you mean `snr`"]),
+        (["--config", "missing.yaml"], ["cannot read missing.yaml"]),
+        (["--output", "damaged.png/run"], ["cannot write to damaged.png", "another --output"]),
+        (["--weights", "damaged.png"], ["damaged.png is corrupt"]),
+        (["--weights", "nowhere"], ["no weights file or folder nowhere"]),
+        (["report", "empty"], ["empty holds no run"]),
+        (["train", "missing.yaml"], ["missing.yaml"]),
+        (["train", "typo.yaml"], ["typo.yaml"]),
+        (["wibble"], ["wibble"]),
+    ],
+)
+def test_mistakes_give_one_clear_line(
+    arguments: list[str],
+    words: list[str],
+    blocks: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "damaged.png").write_bytes(b"\x89PNG no more")
+    (tmp_path / "typo.yaml").write_text("snrr: 3\n")
+    there = set(tmp_path.iterdir())
+    base = [] if arguments[0].isalpha() else ["--radio", "ideal", "--scheme", blocks]
+    assert execute([*base, *arguments]) == 2
+    line = error_line(capsys)
+    for word in words:
+        assert word in line
+    left = {path for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {path for path in there if path.is_file()}
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
+
+
+def test_traceback_only_when_asked(
+    blocks: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ideal(blocks, tmp_path / "nothing", tmp_path / "run")
+    assert execute([*arguments, "-v"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_no_gnuradio_is_exit_3_and_ideal_does_not_need_it(tmp_path: Path) -> None:
+    """In a process of its own that cannot import GNU Radio."""
+    program = (
+        "import sys; sys.modules['gnuradio'] = None\n"
+        "from ota_runner.cli import main; main(sys.argv[1:])"
+    )
+
+    def outcome(*arguments: str) -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-c", program, *arguments]
+        return subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    loopback = outcome("--radio", "loopback")
+    assert loopback.returncode == 3
+    assert loopback.stderr.count("\n") == 1
+    assert "needs GNU Radio" in loopback.stderr
+    assert outcome("--radio", "ideal", "--help").returncode == 0
+    assert outcome("--radio", "loopback", "--help").returncode == 0
+
+
+def test_help_lists_the_radios_own_options(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["--radio", "ideal", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "--erase-fragments" in said
+    assert "--scheme" in said
+    assert execute([]) == 0
+    assert "--scheme" in capsys.readouterr().out
+
+
+def test_schemes_as_json(blocks: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["schemes", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert listed["format"] == 1
+    [found] = [scheme for scheme in listed["schemes"] if scheme["name"] == blocks]
+    assert found["presets"][0]["cbr"] == 1 / 32
+    assert execute(["schemes"]) == 0
+    assert "block" in capsys.readouterr().out

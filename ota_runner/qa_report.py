@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reports: self-contained, bounded in size, safe against names."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ota_runner import thumbnails
+from ota_runner.cli import execute
+from ota_runner.record import PictureRecord
+from ota_runner.report import SHOWN, choose_shown
+
+
+def shown_picture(uri: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,"))))
+
+
+def test_report_fetches_nothing(blocks: str, pictures: Path, tmp_path: Path) -> None:
+    hostile = pictures / "<script>alert('x')<.png"
+    Image.new("RGB", (20, 20), "red").save(hostile)
+    output = tmp_path / "run"
+    arguments = ["--radio", "ideal", "--scheme", blocks, "--images", str(pictures)]
+    assert execute([*arguments, "--output", str(output)]) == 0
+    page = (output / "report.html").read_text()
+    body = page.partition("<script>")[0]
+    assert "alert" in body
+    assert "&lt;script&gt;" in body
+    assert page.count("<script>") == page.count("</script>") == 2 + page.count("'<script>'")
+    assert re.findall(r"<(?:script|img|link|iframe)[^>]+(?:src|href)=\"(?!data:)", body) == []
+    assert body.count('src="data:image/png;base64,') == 3 * 4
+    for name in ("black", "more/odd size", "ramp"):
+        assert name in body
+
+
+def test_pictures_keep_within_the_budget() -> None:
+    sizes = [(2160, 3840)] * 3
+    scale = thumbnails.display_scale(sizes)
+    assert sum(h * w for h, w in sizes) * scale**2 == pytest.approx(thumbnails.PIXEL_BUDGET)
+    assert thumbnails.display_scale([(400, 600)]) == 1
+    assert thumbnails.display_scale([]) == 1
+    uri = thumbnails.picture_uri(Image.new("RGB", (100, 60)), 0.5)
+    assert shown_picture(uri).size == (50, 30)
+
+
+def test_error_map_is_brighter_where_the_error_is_larger() -> None:
+    sent = np.zeros((4, 6, 3), np.uint8)
+    received = sent.copy()
+    received[:, :, 1] = np.arange(6) * 8  # 0 to beyond full scale
+    uri = thumbnails.error_map_uri(Image.fromarray(sent), Image.fromarray(received), 1)
+    row = np.asarray(shown_picture(uri).convert("L"), dtype=int)[0]
+    assert (np.diff(row[:5]) > 0).all()
+    assert row[5] == row[4]
+    assert row[0] < 5
+
+
+def test_half_written_pictures_are_left_out(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
+    assert thumbnails.open_rgb(tmp_path / "a.png") is None
+    assert thumbnails.open_rgb(tmp_path / "b.png") is None
+
+
+def test_many_pictures_show_worst_and_best() -> None:
+    records = [
+        PictureRecord(picture=i, name=str(i), status="completed", psnr_db=float(i * 37 % 1000))
+        for i in range(1000)
+    ]
+    shown = choose_shown(records)
+    assert len(shown) == SHOWN
+    levels = [record.psnr_db for record in shown if record.psnr_db is not None]
+    assert (min(levels), max(levels)) == (0, 999)
+    assert shown == sorted(shown, key=lambda record: record.picture)
+    assert choose_shown(records[:5]) == records[:5]
