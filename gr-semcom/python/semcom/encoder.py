@@ -90,16 +90,27 @@ class Encoder(WorkerBlock):
         try:
             heard = feedback_from_pmt(message)
         except ValueError:
-            self.feedback_refused += 1
-            return
-        snr_ok = heard.snr_db is None or _plausible(heard.snr_db)
-        if not snr_ok or (heard.csi is not None and not np.isfinite(heard.csi).all()):
+            heard = ChannelState()
+        if not _sensible(heard):
             self.feedback_refused += 1
             return
         self.feedback_used += 1
         with self._state_lock:
-            snr_db = self._state.snr_db if heard.snr_db is None else heard.snr_db
-            self._state = replace(heard, snr_db=snr_db)
+            known = self._state
+            csi, csi_id = (
+                (heard.csi, heard.csi_id) if heard.csi is not None else (known.csi, known.csi_id)
+            )
+            snr_db = known.snr_db if heard.snr_db is None else heard.snr_db
+            self._state = ChannelState(snr_db, csi, csi_id, heard.age_s)
+
+
+def _sensible(heard: ChannelState) -> bool:
+    """Whether feedback says something, and nothing that cannot be."""
+    if heard.snr_db is not None and not _plausible(heard.snr_db):
+        return False
+    if heard.csi is not None and not np.isfinite(heard.csi).all():
+        return False
+    return heard.snr_db is not None or heard.csi is not None
 
 
 def _plausible(snr_db: float) -> bool:

@@ -61,15 +61,15 @@ class Recording:
         meta = SigMFFile(
             data_file=str(self._folder / f"{name}.sigmf-data"),
             global_info={
-                SigMFFile.DATATYPE_KEY: "cf32_le",
-                SigMFFile.SAMPLE_RATE_KEY: self._numerology.sample_rate,
-                SigMFFile.DESCRIPTION_KEY: f"samples {kind}, antenna {antenna}",
-                SigMFFile.RECORDER_KEY: "gr-semcom",
-                SigMFFile.HW_KEY: self._radio.name,
+                "core:datatype": "cf32_le",
+                "core:sample_rate": self._numerology.sample_rate,
+                "core:description": f"samples {kind}, antenna {antenna}",
+                "core:recorder": "gr-semcom",
+                "core:hw": self._radio.name,
                 "core:extensions": [{"name": "semcom", "version": "1.0.0", "optional": True}],
                 "semcom:numerology": asdict(self._numerology),
             },
         )
         begun = self._begun.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        meta.add_capture(0, {SigMFFile.DATETIME_KEY: begun})
+        meta.add_capture(0, {"core:datetime": begun})
         meta.tofile(str(self._folder / f"{name}.sigmf-meta"), overwrite=True)

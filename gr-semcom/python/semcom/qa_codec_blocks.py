@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Source, encoder, decoder and sink around a codec that loses nothing."""
+
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pmt
+import pytest
+import torch
+from gnuradio import gr
+from gnuradio.semcom import Decoder, Encoder, PictureSink, PictureSource, check
+from gnuradio.semcom.guard import GuardedBlock
+from gnuradio.semcom.pdu import (
+    Pmt,
+    feedback_to_pmt,
+    is_end_of_stream,
+    picture_to_pdu,
+    reception_to_pdu,
+    transmission_from_pdu,
+)
+from gnuradio.semcom.worker import WorkerBlock
+from torch import Tensor
+
+from semcom_models.codecs.base import Codec, Request
+from semcom_models.data import load_picture, save_picture
+from semcom_phy.exchange import (
+    AnalogSection,
+    ChannelState,
+    CodecLabel,
+    ReceivedAnalog,
+    Reception,
+    Transmission,
+)
+from semcom_phy.ideal import IdealLink
+
+
+class PixelCodec(Codec):
+    """A pixel's value as the real part of a symbol; remembers the states it was given."""
+
+    label = CodecLabel(200)
+
+    def __init__(self) -> None:
+        self.states: list[ChannelState] = []
+
+    def encode(
+        self, images: Sequence[Tensor], state: ChannelState, request: Request | None = None
+    ) -> list[Transmission]:
+        self.states.append(state)
+        return [
+            Transmission(
+                (AnalogSection(i.numpy().reshape(1, -1).astype(np.complex64)),),
+                i.shape[1],
+                i.shape[2],
+                self.label,
+            )
+            for i in images
+        ]
+
+    def decode(self, receptions: Sequence[Reception]) -> list[Tensor]:
+        pictures = []
+        for reception in receptions:
+            section, header = reception.sections[0], reception.header
+            assert isinstance(section, ReceivedAnalog)
+            pixels = torch.from_numpy(np.ascontiguousarray(section.symbols.real))
+            pictures.append(pixels.reshape(3, header.height, header.width).clamp(0, 1))
+        return pictures
+
+
+class IdealChannel(WorkerBlock):
+    """Transmissions to receptions without a waveform."""
+
+    def __init__(self, snr_db: float = 100.0, lost: Sequence[int] = ()) -> None:
+        super().__init__("ideal_channel", "transmissions", "receptions")
+        self.link, self.lost = IdealLink(snr_db), lost
+        self.publishes("sent")
+
+    def work_on(self, message: Pmt) -> Iterable[Pmt]:
+        picture, transmission, _ = transmission_from_pdu(message)
+        self.publish("sent", pmt.from_long(picture))
+        if picture in self.lost:
+            return []
+        return [reception_to_pdu(self.link.transfer(transmission, picture))]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(1)
+    (tmp_path / "in").mkdir()
+    for i in range(6):
+        pixels = torch.from_numpy(rng.random((3, 10 + i, 17)).astype(np.float32))
+        save_picture(tmp_path / "in" / f"{i}.png", pixels)
+    return tmp_path
+
+
+class Flow(gr.top_block):
+    def __init__(self, folder: Path, window: int = 0, lost: Sequence[int] = ()) -> None:
+        super().__init__()
+        self.codec = PixelCodec()
+        self.source = PictureSource(folder / "in", window)
+        self.encoder = Encoder(self.codec, snr_db=4.0)
+        self.channel = IdealChannel(lost=lost)
+        self.decoder = Decoder([self.codec])
+        self.sink = PictureSink(folder / "out")
+        self.msg_connect(self.source, "pictures", self.encoder, "pictures")
+        self.msg_connect(self.source, "pictures", self.sink, "originals")
+        self.msg_connect(self.encoder, "transmissions", self.channel, "transmissions")
+        self.msg_connect(self.channel, "sent", self.source, "next")
+        self.msg_connect(self.channel, "receptions", self.decoder, "receptions")
+        self.msg_connect(self.decoder, "pictures", self.sink, "pictures")
+
+
+@pytest.mark.parametrize("window", [0, 1, 2])
+def test_pictures_go_round_unchanged(folder: Path, window: int) -> None:
+    flow = Flow(folder, window)
+    flow.run()
+    check(flow)
+    assert flow.sink.pictures == 6
+    for i in range(6):
+        received = load_picture(folder / "out" / f"{i:04d}.png")
+        assert torch.equal(received, load_picture(folder / "in" / f"{i}.png"))
+        assert flow.sink.metrics[i]["psnr_db"] > 90
+    assert {state.snr_db for state in flow.codec.states} == {4.0}
+
+
+def test_a_lost_picture_is_skipped_and_forgotten(folder: Path) -> None:
+    flow = Flow(folder, window=1, lost=(0, 3))
+    flow.run()
+    check(flow)
+    assert sorted(flow.sink.metrics) == [1, 2, 4, 5]
+    assert not flow.sink._originals
+
+
+def test_a_window_loads_no_picture_before_it_is_asked_for(folder: Path) -> None:
+    flow = gr.top_block()
+    source, collect = PictureSource(folder / "in", window=2), Collect()
+    flow.msg_connect(source, "pictures", collect, "in")
+    flow.start()
+    try:
+        for expected in (2, 3, 4):
+            deadline = time.monotonic() + 5
+            while len(collect.messages) < expected and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(0.15)
+            assert len(collect.messages) == expected
+            source._post(pmt.intern("next"), pmt.PMT_T)
+    finally:
+        flow.stop()
+        flow.wait()
+    check([source, collect])
+
+
+class Collect(GuardedBlock):
+    def __init__(self) -> None:
+        super().__init__("collect")
+        self.messages: list[Pmt] = []
+        self.handle("in", self.take)
+
+    def take(self, message: Pmt) -> None:
+        if is_end_of_stream(message):
+            self.finish()
+        else:
+            self.messages.append(message)
+
+
+def encode_after(*feedback: Pmt) -> tuple[Encoder, ChannelState]:
+    """The state with which a picture is encoded after those messages."""
+    codec = PixelCodec()
+    encoder, collect, flow = Encoder(codec, snr_db=10.0), Collect(), gr.top_block()
+    flow.msg_connect(encoder, "transmissions", collect, "in")
+    flow.start()
+    for message in feedback:
+        encoder._post(pmt.intern("feedback"), message)
+    while encoder.feedback_used + encoder.feedback_refused < len(feedback):
+        time.sleep(0.005)
+    encoder._post(pmt.intern("pictures"), picture_to_pdu(0, np.zeros((3, 2, 2), np.float32)))
+    encoder._post(pmt.intern("pictures"), pmt.PMT_EOF)
+    flow.wait()
+    check([encoder, collect])
+    return encoder, codec.states[0]
+
+
+@pytest.mark.parametrize(
+    ("message", "snr_db"),
+    [
+        (pmt.from_double(3.5), 3.5),
+        (pmt.from_long(-2), -2.0),
+        (feedback_to_pmt(ChannelState(snr_db=17.0)), 17.0),
+        (feedback_to_pmt(ChannelState(csi=np.ones((1, 1, 1), np.complex64), csi_id=3)), 10.0),
+    ],
+)
+def test_feedback_is_used(message: Pmt, snr_db: float) -> None:
+    encoder, state = encode_after(message)
+    assert state.snr_db == snr_db
+    assert (encoder.feedback_used, encoder.feedback_refused) == (1, 0)
+
+
+def test_nonsense_is_refused_and_the_last_good_value_kept() -> None:
+    nonsense = [
+        pmt.from_double(200.0),
+        pmt.from_double(float("nan")),
+        pmt.intern("loud"),
+        pmt.PMT_NIL,
+        feedback_to_pmt(ChannelState(csi_id=3)),
+        feedback_to_pmt(ChannelState(snr_db=float("-inf"))),
+        feedback_to_pmt(ChannelState(csi=np.full((1, 1, 1), np.nan, np.complex64))),
+        pmt.dict_add(pmt.make_dict(), pmt.intern("snr_db"), pmt.intern("x")),
+    ]
+    encoder, state = encode_after(pmt.from_double(6.0), *nonsense)
+    assert state.snr_db == 6.0
+    assert (encoder.feedback_used, encoder.feedback_refused) == (1, len(nonsense))
+
+
+@pytest.mark.parametrize("csi_first", [True, False])
+def test_snr_and_csi_may_come_apart(csi_first: bool) -> None:
+    csi = np.ones((4, 1, 1), np.complex64)
+    messages = [feedback_to_pmt(ChannelState(csi=csi, csi_id=5)), pmt.from_double(6.0)]
+    _, state = encode_after(*(messages if csi_first else reversed(messages)))
+    assert (state.snr_db, state.csi_id) == (6.0, 5)
+    assert state.csi is not None
+    assert np.array_equal(state.csi, csi)
+
+
+def test_a_picture_of_an_unknown_codec_is_dropped_and_counted(folder: Path) -> None:
+    flow = Flow(folder)
+    flow.decoder._codecs.clear()
+    flow.run()
+    check(flow)
+    assert flow.decoder.undecodable == 6
+    assert flow.sink.pictures == 0
+
+
+def test_an_unreadable_picture_ends_the_flowgraph_with_its_error(folder: Path) -> None:
+    (folder / "in" / "3.png").write_bytes(b"no picture")
+    flow = Flow(folder, window=1)
+    flow.run()
+    with pytest.raises(ValueError, match=r"3\.png"):
+        check(flow)
+
+
+def test_bad_arguments_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no picture"):
+        PictureSource(tmp_path / "nothing")
+    with pytest.raises(ValueError, match="window"):
+        PictureSource(window=-1)
+    with pytest.raises(ValueError, match="snr_db"):
+        Encoder(PixelCodec(), snr_db=float("nan"))
+    with pytest.raises(ValueError, match="morse"):
+        Encoder("morse")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        PictureSink(tmp_path / "file")

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The framer's samples, tags and manners."""
+
+import numpy as np
+import pmt
+import pytest
+from gnuradio import blocks, gr
+from gnuradio.semcom import Framer, check, numerology
+from gnuradio.semcom.pdu import end_of_stream, transmission_to_pdu
+
+from semcom_phy.exchange import AnalogSection, ChannelState, CodecLabel, ComplexArray, Transmission
+from semcom_phy.fragments import air_samples, fragment
+from semcom_phy.modulator import Modulator
+from semcom_phy.receiver import lookahead_samples
+
+
+def transmission(symbols: int, streams: int = 1, seed: int = 0) -> Transmission:
+    rng = np.random.default_rng(seed)
+    parts = rng.standard_normal((2, streams, symbols)) / np.sqrt(2)
+    values = (parts[0] + 1j * parts[1]).astype(np.complex64)
+    return Transmission((AnalogSection(values),), 64, 64, CodecLabel(200))
+
+
+def run(framer: Framer, antennas: int = 1) -> tuple[list[ComplexArray], list[gr.tag_t]]:
+    """Samples of each antenna and the tags of the first, until the stream ends."""
+    flowgraph = gr.top_block()
+    sinks = [blocks.vector_sink_c() for _ in range(antennas)]
+    for antenna, sink in enumerate(sinks):
+        flowgraph.connect((framer, antenna), sink)
+    flowgraph.run()
+    check([framer])
+    return [np.array(sink.data(), np.complex64) for sink in sinks], list(sinks[0].tags())
+
+
+@pytest.mark.parametrize("antennas", [1, 2])
+def test_samples_are_the_modulator_s_with_silence_between_pictures(antennas: int) -> None:
+    waveform = numerology("narrow", antennas, antennas)
+    pictures = [transmission(3000, antennas, seed) for seed in (1, 2)]
+    framer = Framer(waveform)
+    for number, picture in enumerate(pictures):
+        framer.submit(number, picture, ChannelState())
+    framer.end()
+    streams, _ = run(framer, antennas)
+    modulator, position = Modulator(waveform), 0
+    for number, picture in enumerate(pictures):
+        for frame in fragment(picture, number, waveform):
+            burst = modulator.frame(frame)
+            for stream, expected in zip(streams, burst, strict=True):
+                sent = stream[position : position + len(expected)]
+                assert np.array_equal(sent, expected)
+            position += burst.shape[1]
+        silence = streams[0][position : position + lookahead_samples(waveform)]
+        assert len(silence) == lookahead_samples(waveform)
+        assert not silence.any()
+        position += (len(streams[0]) - 2 * air_samples(picture, waveform)) // 2
+    assert position == len(streams[0]) == framer.samples_out
+    assert framer.burst_samples == sum(air_samples(p, waveform) for p in pictures)
+    assert framer.pictures_waiting == 0
+
+
+def test_a_picture_is_one_tagged_burst() -> None:
+    waveform = numerology("wide")
+    picture = transmission(30_000)
+    framer = Framer(waveform)
+    framer.submit(0, picture, ChannelState())
+    framer.submit(1, picture, ChannelState())
+    framer.end()
+    streams, tags = run(framer)
+    found = [(pmt.symbol_to_string(tag.key), tag.offset) for tag in tags]
+    length, period = air_samples(picture, waveform), len(streams[0]) // 2
+    assert found == [
+        ("tx_sob", 0),
+        ("tx_eob", length - 1),
+        ("tx_sob", period),
+        ("tx_eob", period + length - 1),
+    ]
+
+
+def test_messages_do_the_same_and_each_picture_is_reported() -> None:
+    waveform = numerology("narrow")
+    direct, by_message = Framer(waveform), Framer(waveform)
+    for number in range(3):
+        direct.submit(number, transmission(500, seed=number), ChannelState())
+    direct.end()
+    debug = blocks.message_debug()
+    flowgraph = gr.top_block()
+    sink = blocks.vector_sink_c()
+    flowgraph.connect(by_message, sink)
+    flowgraph.msg_connect(by_message, "sent", debug, "store")
+    for number in range(3):
+        pdu = transmission_to_pdu(number, transmission(500, seed=number), ChannelState())
+        by_message._post(pmt.intern("transmissions"), pdu)
+    by_message._post(pmt.intern("transmissions"), end_of_stream())
+    flowgraph.run()
+    check([by_message])
+    assert np.array_equal(run(direct)[0][0], np.array(sink.data(), np.complex64))
+    reports = [pmt.to_long(debug.get_message(i)) for i in range(debug.num_messages())]
+    assert reports == [0, 1, 2]
+
+
+def test_feedback_is_named_only_where_a_precoder_uses_it() -> None:
+    waveform = numerology("narrow")
+    state = ChannelState(csi=np.ones((100, 1, 1), np.complex64), csi_id=9)
+    for precoder in (None, Identity()):
+        framer = Framer(waveform, precoder)
+        framer.submit(0, transmission(500), state)
+        framer.end()
+        samples = run(framer)[0][0]
+        csi_id = 0 if precoder is None else 9
+        expected = Modulator(waveform).frame(fragment(transmission(500), 0, waveform, csi_id)[0])
+        assert np.array_equal(samples[: expected.shape[1]], expected[0])
+
+
+class Identity:
+    def precode(self, x: ComplexArray, csi: ComplexArray | None) -> ComplexArray:
+        assert csi is not None
+        return x
+
+
+def test_a_transmission_that_fits_no_frame_is_refused_at_once() -> None:
+    framer = Framer(numerology("narrow"))
+    with pytest.raises(ValueError, match="streams"):
+        framer.submit(0, transmission(100, streams=2), ChannelState())
+    bad = Transmission((AnalogSection(np.full((1, 9), np.nan, np.complex64)),), 8, 8, CodecLabel(1))
+    with pytest.raises(ValueError, match="finite"):
+        framer.submit(0, bad, ChannelState())
+    assert framer.pictures_waiting == 0

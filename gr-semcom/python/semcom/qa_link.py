@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The flowgraph as a link: what is sent arrives, or is known to be lost, or the error comes out."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sigmf
+from gnuradio import gr
+from gnuradio.semcom import FlowgraphLink, LoopbackChannel, numerology
+from gnuradio.semcom.guard import Arrays
+from gnuradio.semcom.qa_framer import transmission
+from gnuradio.semcom.radios import Radio, open_radio
+from gnuradio.semcom.radios.base import RadioConfig
+
+from semcom_phy.channel import ChannelConfig
+from semcom_phy.exchange import (
+    ChannelState,
+    CodecLabel,
+    ComplexArray,
+    DigitalSection,
+    ReceivedAnalog,
+    ReceivedDigital,
+    Reception,
+    Transmission,
+)
+from semcom_phy.fragments import air_samples
+from semcom_phy.link import Link
+from semcom_phy.numerology import Numerology
+
+NARROW = numerology("narrow")
+STATE = ChannelState(snr_db=10.0)
+
+
+class TestRadio(Radio):
+    """A loopback around a channel block of the test's choice."""
+
+    __test__ = False
+    name = "test"
+    Config = RadioConfig
+    ends_with_input = True
+
+    def __init__(self, channel: LoopbackChannel, waveform: Numerology = NARROW) -> None:
+        super().__init__(RadioConfig(), waveform)
+        self.channel = channel
+
+    @property
+    def sink(self) -> gr.basic_block:
+        return self.channel
+
+    @property
+    def source(self) -> gr.basic_block:
+        return self.channel
+
+    def drained(self, sent: int, received: int) -> bool:
+        return self.channel.drained(sent, received)
+
+
+def symbols_of(reception: Reception | None) -> ComplexArray:
+    assert reception is not None
+    section = reception.sections[0]
+    assert isinstance(section, ReceivedAnalog)
+    return section.symbols
+
+
+@pytest.mark.parametrize("preset", ["narrow", "wide"])
+@pytest.mark.parametrize("antennas", [1, 2])
+def test_pictures_cross(preset: str, antennas: int) -> None:
+    waveform = numerology(preset, antennas, antennas)
+    radio = open_radio("loopback", waveform, snr_db=20, cfo_hz=3e3, delay_samples=500.5, sco_ppm=3)
+    with FlowgraphLink(radio, waveform) as link:
+        assert isinstance(link, Link)
+        for number in (0, 70_001):
+            sent = transmission(25_000, antennas, seed=number)
+            link.send(number, sent, STATE)
+            reception = link.receive()
+            assert reception is not None
+            assert reception.header.picture == number % 65536
+            assert reception.fragments.all()
+            error = np.mean(np.abs(symbols_of(reception) - sent.sections[0].symbols) ** 2)
+            assert -20.5 < 10 * np.log10(error) < -19
+            assert reception.csi is not None
+        stats = link.stats
+        assert stats.frames_sent == stats.frames_received > 2
+        assert stats.frames_lost == 0
+        assert stats.samples == 2 * air_samples(sent, waveform)
+        assert stats.seconds > 0
+
+
+def test_bits_cross_beside_symbols() -> None:
+    bits = np.random.default_rng(4).integers(0, 2, 900).astype(np.uint8)
+    analog = transmission(2000).sections[0]
+    sent = Transmission((DigitalSection(bits), analog), 64, 64, CodecLabel(200))
+    with FlowgraphLink(open_radio("loopback", NARROW, snr_db=10), NARROW) as link:
+        link.send(0, sent, STATE)
+        reception = link.receive()
+    assert reception is not None
+    digital = reception.sections[0]
+    assert isinstance(digital, ReceivedDigital)
+    assert digital.ok
+    assert np.array_equal(digital.bits, bits)
+
+
+def test_several_pictures_on_their_way_come_in_order() -> None:
+    with FlowgraphLink(open_radio("loopback", NARROW), NARROW) as link:
+        for number in range(5):
+            link.send(number, transmission(1500, seed=number), STATE)
+        numbers = []
+        for _ in range(5):
+            reception = link.receive()
+            assert reception is not None
+            numbers.append(reception.header.picture)
+    assert numbers == list(range(5))
+
+
+def test_a_seed_reproduces_a_run_whatever_the_scheduler_does() -> None:
+    def run() -> list[ComplexArray]:
+        radio = open_radio("loopback", NARROW, snr_db=5, seed=8, cfo_hz=500)
+        with FlowgraphLink(radio, NARROW) as link:
+            received = []
+            for number in range(3):
+                link.send(number, transmission(14_000), STATE)
+                received.append(symbols_of(link.receive()))
+            return received
+
+    first, second = run(), run()
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not np.array_equal(first[0], first[1])
+
+
+def test_a_lost_picture_is_known_at_once_and_a_part_is_delivered() -> None:
+    picture = transmission(30_000)
+    length = air_samples(picture, NARROW)
+    channel = LoopbackChannel(ChannelConfig(snr_db=20.0, stop_sample=length - 3000), NARROW)
+    with FlowgraphLink(TestRadio(channel), NARROW) as link:
+        begun = time.monotonic()
+        link.send(0, picture, STATE)
+        part = link.receive()
+        assert part is not None
+        assert part.fragments.tolist() == [True, True, False]
+        link.send(1, picture, STATE)
+        assert link.receive() is None
+        assert time.monotonic() - begun < 15
+        assert link.stats.frames_lost == 4
+
+
+class Failing(LoopbackChannel):
+    def process(self, inputs: Arrays, outputs: Arrays) -> int:
+        if self.samples_in > 20_000:
+            raise OSError("the channel is on fire")
+        return super().process(inputs, outputs)
+
+
+def test_a_block_s_error_comes_out_and_the_link_closes() -> None:
+    link = FlowgraphLink(TestRadio(Failing(ChannelConfig(), NARROW)), NARROW)
+    begun = time.monotonic()
+    with link:
+        link.send(0, transmission(100_000), STATE)
+        with pytest.raises(OSError, match="on fire"):
+            link.receive()
+    assert time.monotonic() - begun < 10
+    with pytest.raises(RuntimeError, match="closed"):
+        link.send(1, transmission(100), STATE)
+
+
+def test_one_failing_link_leaves_another_alone() -> None:
+    with FlowgraphLink(open_radio("loopback", NARROW), NARROW) as good:
+        with FlowgraphLink(TestRadio(Failing(ChannelConfig(), NARROW)), NARROW) as bad:
+            bad.send(0, transmission(100_000), STATE)
+            with pytest.raises(OSError, match="on fire"):
+                bad.receive()
+        good.send(0, transmission(3000), STATE)
+        assert good.receive() is not None
+
+
+class Stuck(LoopbackChannel):
+    def process(self, inputs: Arrays, outputs: Arrays) -> int:
+        time.sleep(0.01)
+        return 0
+
+
+def test_a_radio_that_does_nothing_is_given_up() -> None:
+    radio = TestRadio(Stuck(ChannelConfig(), NARROW))
+    radio.ends_with_input = False
+    with FlowgraphLink(radio, NARROW) as link:
+        link.send(0, transmission(1000), STATE)
+        with pytest.raises(TimeoutError, match="no progress"):
+            link.receive(timeout_s=0.3)
+
+
+def test_misuse_is_told() -> None:
+    link = FlowgraphLink(open_radio("loopback", NARROW), NARROW)
+    with pytest.raises(RuntimeError, match="on its way"):
+        link.receive()
+    with pytest.raises(ValueError, match="streams"):
+        link.send(0, transmission(10, streams=2), STATE)
+    with pytest.raises(RuntimeError, match="on its way"):
+        link.receive()
+    link.close()
+    link.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        link.receive()
+
+
+def test_a_recording_holds_every_sample(tmp_path: Path) -> None:
+    folder = tmp_path / "iq"
+    picture = transmission(3000)
+    radio = open_radio("loopback", NARROW, snr_db=None)
+    with FlowgraphLink(radio, NARROW, record_to=folder) as link:
+        link.send(0, picture, STATE)
+        assert link.receive() is not None
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "received-0.sigmf-data",
+        "received-0.sigmf-meta",
+        "sent-0.sigmf-data",
+        "sent-0.sigmf-meta",
+    ]
+    sent = sigmf.fromfile(str(folder / "sent-0.sigmf-meta"))
+    received = sigmf.fromfile(str(folder / "received-0.sigmf-meta"))
+    for recording in (sent, received):
+        recording.validate()
+        assert recording.get_global_info()["core:sample_rate"] == NARROW.sample_rate
+    a, b = sent.read_samples(), received.read_samples()
+    length = air_samples(picture, NARROW)
+    assert min(a.size, b.size) > length
+    assert np.mean(np.abs(a[:length]) ** 2) > 0.5
+    assert np.allclose(a[:length], b[:length], atol=1e-3)
+
+
+def test_a_recording_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "iq").write_text("a file in the way")
+    with pytest.raises(OSError, match="iq"):
+        FlowgraphLink(open_radio("loopback", NARROW), NARROW, record_to=tmp_path / "iq")

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The channel block gives what the channel gives, however it is scheduled, and passes no tag."""
+
+import numpy as np
+import pmt
+import pytest
+from gnuradio import blocks, gr
+from gnuradio.semcom import ChannelConfig, LoopbackChannel, check, numerology
+
+from semcom_phy.channel import SampleChannel
+from semcom_phy.exchange import ComplexArray
+
+CONFIG = ChannelConfig(snr_db=12.0, cfo_hz=777.0, delay=40_000.25, sco_ppm=20.0)
+
+
+def noise(antennas: int, count: int) -> ComplexArray:
+    rng = np.random.default_rng(3)
+    parts = rng.standard_normal((2, antennas, count))
+    return (parts[0] + 1j * parts[1]).astype(np.complex64)
+
+
+def through_block(
+    samples: ComplexArray, channel: LoopbackChannel, rx: int, max_items: int, tag_at: int = -1
+) -> tuple[ComplexArray, int]:
+    flowgraph = gr.top_block()
+    tag = gr.tag_t()
+    tag.offset, tag.key, tag.value = max(tag_at, 0), pmt.intern("tx_sob"), pmt.PMT_T
+    tags = [tag] if tag_at >= 0 else []
+    sources = [blocks.vector_source_c(row.tolist(), False, 1, tags) for row in samples]
+    sinks = [blocks.vector_sink_c() for _ in range(rx)]
+    for port, source in enumerate(sources):
+        flowgraph.connect(source, (channel, port))
+    for port, sink in enumerate(sinks):
+        flowgraph.connect((channel, port), sink)
+    flowgraph.start(max_items)
+    flowgraph.wait()
+    check([channel])
+    received = np.array([sink.data() for sink in sinks], np.complex64)
+    return received, sum(len(sink.tags()) for sink in sinks)
+
+
+@pytest.mark.parametrize(("tx", "rx"), [(1, 1), (2, 2), (1, 2)])
+@pytest.mark.parametrize("max_items", [1000, 100_000])
+def test_it_is_the_channel_whatever_the_pieces(tx: int, rx: int, max_items: int) -> None:
+    waveform = numerology("narrow", tx, rx)
+    samples = noise(tx, 60_000)
+    block = LoopbackChannel(CONFIG, waveform, seed=5)
+    received, _ = through_block(samples, block, rx, max_items)
+    expected = SampleChannel(CONFIG, waveform, seed=5).process(samples)
+    assert received.shape == expected.shape
+    # Phases of a long stretch computed at once or in parts differ by rounding alone.
+    assert np.allclose(received, expected, atol=1e-5)
+    assert block.samples_in == 60_000
+    assert block.drained(60_000, received.shape[1])
+    assert not block.drained(60_001, received.shape[1])
+    assert not block.drained(60_000, received.shape[1] - 1)
+
+
+def test_no_tag_passes() -> None:
+    block = LoopbackChannel(ChannelConfig(), numerology("narrow"))
+    received, tags = through_block(noise(1, 5000), block, 1, 100_000, tag_at=100)
+    assert received.shape[1] > 4000
+    assert tags == 0
+
+
+def test_a_channel_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match="sample rate"):
+        LoopbackChannel(ChannelConfig(cfo_hz=1e6), numerology("narrow"))
