@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """CIFAR-10 in its public layouts, read without running anything that is in the files.
 
-A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009. The layouts: the binary
-version and the Python version, each as the ``.tar.gz`` that is published or as the folder it
+A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009. The layouts: the
+binary version and the Python version, each as the ``.tar.gz`` that is published or as the folder it
 unpacks to, and npz files with ``images`` and ``labels``. The Python version is a pickle; its
 opcodes are read for the two arrays in it and never executed.
 """

@@ -4,8 +4,8 @@
 Every picture enters as 8-bit RGB, whatever the file holds, so that what is sent, what is saved and
 what is measured are the same numbers:
 
-- grey becomes three equal channels; 16-bit grey is rounded to 8 bit, 16-bit colour is read by Pillow
-  as its upper 8 bit;
+- grey becomes three equal channels; 16-bit grey is rounded to 8 bit, of 16-bit colour Pillow reads
+  the upper 8 bit;
 - transparent pictures are laid on white;
 - palettes, CMYK and YCbCr are converted without colour management; embedded profiles are ignored;
 - the EXIF orientation is applied; of an animation the first frame counts.
@@ -23,10 +23,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from semcom_models.cifar10 import load_cifar10 as load_cifar10
 
 PICTURE_SUFFIXES = frozenset(
-    ".avif .bmp .gif .jp2 .jpeg .jpg .pgm .png .pnm .ppm .tga .tif .tiff .webp".split()
+    f".{name}"
+    for name in (
+        *("avif", "bmp", "gif", "jp2", "jpeg", "jpg", "pgm"),
+        *("png", "pnm", "ppm", "tga", "tif", "tiff", "webp"),
+    )
 )
 """What :func:`find_pictures` takes for a picture in a folder."""
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How good a received picture is.
 
-All measures compare pictures as a user sees them and as they are saved: clipped and rounded to 8 bit
-(:func:`semcom_models.data.round_to_8_bit`). Pictures are float RGB ``[3, H, W]`` in [0, 1].
+All measures compare pictures as a user sees them and as they are saved: clipped and rounded to
+8 bit (:func:`semcom_models.data.round_to_8_bit`). Pictures are float RGB ``[3, H, W]`` in [0, 1].
 """
 
 from __future__ import annotations
