@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
-
 PICTURE_SUFFIXES = frozenset(
     f".{name}"
     for name in (

@@ -75,9 +75,9 @@ TILE = 64
 DEFAULT_SNR_DB = 10.0
 """What powers are designed for before any feedback."""
 
-MCS_FROM_SNR_DB = {0: -np.inf, 1: 3.0, 2: 5.0}
-"""Digital modes for the side information and the SNR from which each may be used: 2 dB above
-where it fails in one of a hundred pictures, because feedback may be old."""
+MCS_FROM_SNR_DB = {0: -np.inf, 1: 0.0, 2: 2.0}
+"""Digital modes for the side information and the SNR from which each may be used: 1 dB above
+where it fails in three of a hundred pictures."""
 
 SIDE_INFORMATION_SHARE = 0.05
 """A less robust mode is considered only where side information would take more than this."""
@@ -156,6 +156,8 @@ def water_fill(
     Returns:
         Power of a coefficient of each level: positive for the first levels, then zero.
     """
+    if len(levels) == 0:
+        return np.zeros(0)
     noise = half_octave(-2 * design)
     roots = np.array([half_octave(int(level) - VARIANCE_OFFSET - design) for level in levels])
     water = (slots + np.cumsum(counts) * noise) / np.cumsum(counts * roots)
@@ -356,13 +358,16 @@ def _choose(
 ) -> _Candidate:
     """The profile and digital mode from which the least error is expected.
 
-    The most robust mode is taken if side information is a small share of the budget in it.
+    The most robust mode is taken if side information is a small share of the budget in it, a mode
+    that the SNR hardly carries only if none before it fits the budget.
     """
     energies = np.einsum("cuvt,cuvt->cuv", coefficients, coefficients, dtype=np.float64)
     design = design_of_snr(snr_db)
     profiles = list(_profiles(energies, tiling, mean, budget, design))
     best: _Candidate | None = None
-    for mcs in (mcs for mcs, lowest in MCS_FROM_SNR_DB.items() if snr_db >= lowest):
+    for mcs, lowest_snr_db in MCS_FROM_SNR_DB.items():
+        if best is not None and snr_db < lowest_snr_db:
+            break
         for profile, bits in profiles:
             uses = budget - symbol_count(len(bits), mcs)
             if uses < 1:

@@ -29,10 +29,10 @@ VARIANCE_OFFSET = 21
 MEAN_STEPS = 63
 """Mean colours are sent in this many steps, 6 bits each."""
 
-SCALE_STEPS_PER_OCTAVE = 256
+SCALE_STEPS_PER_OCTAVE = 1024
 """Steps of the power scale in an octave of power."""
 
-_SCALE_BITS = 11
+_SCALE_BITS = 13
 _DESIGN_BITS = 4
 _DESIGN_LOWEST = -3
 _OCTAVES = np.array([0, 1, 2, 4, 8, 16, 32])
@@ -51,7 +51,7 @@ class Profile:
         detail: partition into bands, 0 to :data:`DETAILS` - 1.
         design: noise variance that the powers are designed for, ``2**(-design)``; -3 to 12.
         mean: ``[3]`` mean of red, green and blue in steps of 1/63.
-        scale: log2 of the factor that brings the mean power to one, in steps of 1/256.
+        scale: log2 of the factor that brings the mean power to one, in steps of 1/1024.
         levels: ``[3, rows, columns]`` variance level of every band, 0 where it is not sent.
     """
 

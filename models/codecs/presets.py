@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from semcom_models.codecs.weights import BadWeights, read_info
+from semcom_models.codecs.weights import BadWeights, WeightsInfo, read_info
 
 WEIGHTS_FOLDER = Path(__file__).parents[1] / "weights"
 """Weights and cards that come with the package."""
@@ -64,22 +64,17 @@ def find_offers(
     Args:
         scheme: its name.
         unlearned: its presets that need no weights.
-        weights: a weights file, which is then the only learned offer, or a folder of them, which
-            comes before the package's own: a preset found there hides the package's.
+        weights: a weights file, or a folder of them named ``<scheme>-<preset>.safetensors``; a
+            preset found there hides the package's of that name.
 
     Raises:
-        BadWeights: a file or card that cannot be read, or a ``weights`` file of another scheme.
+        BadWeights: a file, folder or card that cannot be read.
     """
-    if weights is not None and weights.is_file():
-        return [_offer(scheme, weights)]
-    if weights is not None and not weights.is_dir():
-        raise BadWeights(f"no weights file or folder {weights}")
     found: dict[str, Offer] = {}
-    for folder in (WEIGHTS_FOLDER,) if weights is None else (weights, WEIGHTS_FOLDER):
-        for path in sorted(folder.glob(f"{scheme}-*.safetensors")):
-            if read_info(path).scheme == scheme:
-                offer = _offer(scheme, path)
-                found.setdefault(offer.preset.name, offer)
+    for path in [*_users_files(scheme, weights), *_files(scheme, WEIGHTS_FOLDER)]:
+        info = read_info(path)
+        if info.scheme == scheme:
+            found.setdefault(info.preset, _offer(info, path))
     for preset in unlearned:
         card = _card(WEIGHTS_FOLDER / f"{scheme}-{preset.name}.json")
         measured = replace(preset, reached=card.get("reached", preset.reached))
@@ -87,13 +82,24 @@ def find_offers(
     return sorted(found.values(), key=lambda offer: offer.preset.number)
 
 
-def _offer(scheme: str, path: Path) -> Offer:
-    info = read_info(path)
-    if info.scheme != scheme:
-        raise BadWeights(f"the weights file {path} is for {info.scheme}, not for {scheme}")
+def _users_files(scheme: str, weights: Path | None) -> list[Path]:
+    if weights is None:
+        return []
+    if weights.is_file():
+        return [weights]
+    if not weights.is_dir():
+        raise BadWeights(f"no weights file or folder {weights}")
+    return _files(scheme, weights)
+
+
+def _files(scheme: str, folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"{scheme}-*.safetensors"))
+
+
+def _offer(info: WeightsInfo, path: Path) -> Offer:
     card = _card(path.with_suffix(".json"))
     preset = PresetInfo(
-        scheme=scheme,
+        scheme=info.scheme,
         name=info.preset,
         number=info.number,
         cbr=info.cbr,

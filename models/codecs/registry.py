@@ -177,7 +177,7 @@ def schemes(weights: Path | None = None) -> list[SchemeInfo]:
     """Every scheme with its presets, sorted by number.
 
     Args:
-        weights: a further folder of weights files.
+        weights: a further weights file, or a folder of them.
 
     Raises:
         BadWeights: a weights file or card that cannot be read.
@@ -206,7 +206,7 @@ def load(
         scheme: its name.
         preset: its preset's name; None for the default one, of those that serve ``cbr`` if given.
         cbr: channel bandwidth ratio asked for; the codec's own default where it serves any.
-        weights: a weights file, or a folder of them to look in before the package's own.
+        weights: the weights file to open, or a folder of them to look in before the package's own.
 
     Raises:
         UnknownScheme: no such scheme or preset; says the nearest name.
@@ -218,6 +218,10 @@ def load(
     if cbr is not None and not 0 < cbr < float("inf"):
         raise ValueError(f"a CBR of {cbr:g} cannot be served: give one above 0, such as 0.1667")
     offers = find_offers(entry.name, entry.presets, weights)
+    if weights is not None and weights.is_file():
+        offers = [offer for offer in offers if offer.path == weights]
+        if not offers:
+            raise BadWeights(f"the weights file {weights} is not for {entry.name}")
     chosen = _choose(entry, offers, preset, cbr)
     if entry.any_cbr and cbr is not None:
         chosen = replace(chosen, preset=replace(chosen.preset, cbr=cbr))
