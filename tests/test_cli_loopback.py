@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The main job through GNU Radio, as a user calls it: in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("gnuradio.gr", reason="GNU Radio is not installed")
+
+LOOPBACK = ["--radio", "loopback", "--scheme", "linear", "--snr", "12"]
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    words = [sys.executable, "-m", "ota_runner", *arguments]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+    with start(*arguments) as process:
+        out, err = process.communicate(timeout=100)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+def statuses(output: Path) -> list[str]:
+    lines = (output / "images.jsonl").read_text().splitlines()
+    return [json.loads(line)["status"] for line in lines]
+
+
+def wait_for_first_record(process: subprocess.Popen[str], output: Path) -> None:
+    file = output / "images.jsonl"
+    deadline = time.monotonic() + 90
+    while not (file.exists() and b"\n" in file.read_bytes()):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def many(small_samples: Path, tmp_path: Path) -> Path:
+    """The sample pictures over and over: long enough to be cut short."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(40):
+        for picture in small_samples.iterdir():
+            (folder / f"{number:02d}-{picture.name}").symlink_to(picture)
+    return folder
+
+
+def test_pictures_cross(small_samples: Path, tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    channel = ["--cfo", "1500", "--delay", "30.5", "--sco", "3"]
+    images = ["--images", str(small_samples), "--record-iq", "--json"]
+    ended = call(*LOOPBACK, *channel, *images, "--output", str(output))
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == ""
+    summary: dict[str, Any] = json.loads(ended.stdout)  # nothing else is on stdout
+    assert summary == json.loads((output / "summary.json").read_text())
+    assert summary["completed"] == 3
+    assert summary["frames"]["lost"] == 0
+    assert summary["psnr_db"] > 29
+    assert summary["snr_db"]["estimated_mean"] == pytest.approx(12, abs=0.2)
+    assert summary["cbr"] == pytest.approx(1 / 6, rel=0.01)
+    assert summary["air_cbr"] > 1.3 * summary["cbr"]
+    assert summary["throughput"]["real_time_factor"] > 0
+    assert summary["channel"]["cfo_hz"] == 1500
+    assert len(list((output / "iq").glob("*.sigmf-meta"))) == 2
+    assert len(list((output / "received").glob("*.png"))) == 3
+    versions = json.loads((output / "run.json").read_text())["versions"]
+    assert versions["gnuradio"].startswith("3.")
+
+
+def test_misspelt_radio_option(tmp_path: Path) -> None:
+    ended = call(*LOOPBACK, "--cfoo", "3", "--output", str(tmp_path / "run"))
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert "--cfoo" in ended.stderr
+    assert "--cfo" in ended.stderr.replace("--cfoo", "")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_ends_whole(many: Path, tmp_path: Path, how: signal.Signals) -> None:
+    output = tmp_path / "run"
+    with start(*LOOPBACK, "--images", str(many), "--output", str(output)) as process:
+        wait_for_first_record(process, output)
+        os.kill(process.pid, how)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "go on with --resume" in err
+    summary = json.loads((output / "summary.json").read_text())
+    assert 0 < summary["completed"] == len(statuses(output)) < summary["images"] == 120
+    assert (output / "report.html").exists()
+
+
+def test_killed_run_is_gone_on_with(many: Path, tmp_path: Path) -> None:
+    for picture in sorted(many.iterdir())[6:]:
+        picture.unlink()
+    output = tmp_path / "run"
+    with start(*LOOPBACK, "--images", str(many), "--output", str(output)) as process:
+        wait_for_first_record(process, output)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    ended = call("--resume", "--output", str(output))
+    assert ended.returncode == 0, ended.stderr
+    assert statuses(output) == ["completed"] * 6
+    assert json.loads((output / "summary.json").read_text())["completed"] == 6
