@@ -17,10 +17,15 @@ from torch import Tensor
 from semcom_models.channels import LossyAWGN
 from semcom_models.codecs.adjscc import ADJSCC, Architecture
 from semcom_models.training.crops import Crops, centre_crops
+from semcom_models.training.kernel_muon import KernelMuon
 from semcom_models.training.recipe import Recipe, RecipeError, Stage
 
 GRADIENT_NORM = 0.25
-"""Gradients are scaled down to this norm; a burst of noise cannot undo a thousand updates."""
+"""Adam's gradients are scaled down to this norm; a burst of noise cannot undo a thousand updates.
+Muon's updates are of one size whatever the gradient's."""
+
+ADAM_SHARE = 1 / 3
+"""Learning rate of all that is not a kernel (biases, GDN, PReLU, AF), relative to the kernels'."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +147,10 @@ class _Training:
         if recipe.compile:
             self.network.encoder.compile()
             self.network.decoder.compile()
-        self.module, self.optimiser = fabric.setup(
-            self.network, torch.optim.Adam(self.network.parameters(), fused=True)
+        kernels = [p for p in self.network.parameters() if p.ndim == 4]
+        others = [p for p in self.network.parameters() if p.ndim != 4]
+        self.module, self.muon, self.adam = fabric.setup(
+            self.network, KernelMuon(kernels), torch.optim.Adam(others, fused=True)
         )
         self.step = self._resume()
         self.curves = CSVLogger(
@@ -185,13 +192,15 @@ class _Training:
         images = fabric.to_device(self._crops_of(stage).batch(self.step, share, rank))
         generator = seeded(fabric.device, self.recipe.seed, self.step, rank)
         channel = draw_channel(stage, share, generator)
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(stage, within)
+        rate = learning_rate(stage, within)
+        self.muon.param_groups[0]["lr"] = rate
+        self.adam.param_groups[0]["lr"] = rate * ADAM_SHARE
         loss = (self.module(images, channel.snr_db, channel).float() - images).square().mean()
-        self.optimiser.zero_grad()
+        self.network.zero_grad()
         fabric.backward(loss)
-        fabric.clip_gradients(self.module, self.optimiser, max_norm=GRADIENT_NORM)
-        self.optimiser.step()
+        fabric.clip_gradients(self.module, self.adam, max_norm=GRADIENT_NORM)
+        self.muon.step()
+        self.adam.step()
         self._losses.append(loss.detach())
         self.step += 1
 
@@ -206,7 +215,7 @@ class _Training:
         figures = validate(self.module, self.probe, self.recipe.validation.snr_db)
         loss = float(torch.stack(self._losses).mean())
         seconds = (time.monotonic() - self._since) / len(self._losses)
-        rate = self.optimiser.param_groups[0]["lr"]
+        rate = self.muon.param_groups[0]["lr"]
         self.curves.log_metrics(
             {"loss": loss, "learning_rate": rate, "seconds_per_update": seconds, **figures},
             step=self.step,
@@ -223,7 +232,8 @@ class _Training:
                 "recipe": self.recipe.model_dump_json(),
                 "step": self.step,
                 "network": self.network.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
+                "muon": self.muon.state_dict(),
+                "adam": self.adam.state_dict(),
             }
             torch.save(state, part)
             part.replace(self.place.checkpoint)
@@ -238,5 +248,6 @@ class _Training:
         if state["recipe"] != self.recipe.model_dump_json():
             raise RecipeError(f"{path} is of another recipe: choose another output or remove it")
         self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        self.muon.load_state_dict(state["muon"])
+        self.adam.load_state_dict(state["adam"])
         return int(state["step"])
