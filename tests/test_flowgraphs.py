@@ -124,7 +124,7 @@ def test_every_block_is_documented(path: Path) -> None:
             assert f"{port['id']}:" in documentation, f"port {port['id']} is not documented"
 
 
-def test_the_blocks_have_the_ports_that_companion_shows() -> None:
+def test_the_blocks_have_the_ports_that_companion_shows(tmp_path: Path) -> None:
     """A yml names each message port of its class, but for ports made for programs alone."""
     from gnuradio import semcom
 
@@ -136,7 +136,7 @@ def test_the_blocks_have_the_ports_that_companion_shows() -> None:
         "semcom_loopback_channel": semcom.LoopbackChannel(semcom.ChannelConfig(), waveform),
         "semcom_receiver": semcom.Receiver(waveform),
         "semcom_decoder": semcom.Decoder(),
-        "semcom_picture_sink": semcom.PictureSink(),
+        "semcom_picture_sink": semcom.PictureSink(tmp_path),
     }
     import pmt
 

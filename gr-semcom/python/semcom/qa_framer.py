@@ -21,6 +21,12 @@ def transmission(symbols: int, streams: int = 1, seed: int = 0) -> Transmission:
     return Transmission((AnalogSection(values),), 64, 64, CodecLabel(200))
 
 
+def symbols_of(picture: Transmission) -> ComplexArray:
+    section = picture.sections[0]
+    assert isinstance(section, AnalogSection)
+    return section.symbols
+
+
 def run(framer: Framer, antennas: int = 1) -> tuple[list[ComplexArray], list[gr.tag_t]]:
     """Samples of each antenna and the tags of the first, until the stream ends."""
     flowgraph = gr.top_block()

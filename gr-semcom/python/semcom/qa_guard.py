@@ -152,7 +152,7 @@ PLACES = [
 def run_chain(failing: str) -> subprocess.CompletedProcess[str]:
     script = textwrap.dedent(CHAIN).format(failing=failing)
     return subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=False
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=80, check=False
     )
 
 

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The receiver block: messages, bad samples, streams cut short."""
 
+import threading
+
 import numpy as np
 import pmt
 from gnuradio import blocks, gr
 from gnuradio.semcom import Receiver, check, numerology
 from gnuradio.semcom.guard import GuardedBlock
 from gnuradio.semcom.pdu import Pmt, is_end_of_stream, reception_from_pdu
-from gnuradio.semcom.qa_framer import transmission
+from gnuradio.semcom.qa_framer import symbols_of, transmission
 
-from semcom_phy.exchange import ComplexArray, ReceivedAnalog
+from semcom_phy.exchange import ComplexArray, ReceivedAnalog, Reception
 from semcom_phy.fragments import air_samples, fragment
 from semcom_phy.modulator import Modulator
 from semcom_phy.receiver import lookahead_samples
@@ -66,7 +68,7 @@ def test_a_picture_and_its_reports_come_out() -> None:
     assert reception.fragments.all()
     section = reception.sections[0]
     assert isinstance(section, ReceivedAnalog)
-    error = np.mean(np.abs(section.symbols - LONG.sections[0].symbols) ** 2)
+    error = np.mean(np.abs(section.symbols - symbols_of(LONG)) ** 2)
     assert -20.5 < 10 * np.log10(error) < -19.2
     assert abs(reception.snr_db - 20) < 0.8
     assert [report["fragment"] for report in collect.reports] == list(range(3))
@@ -129,9 +131,8 @@ def test_silence_and_noise_give_nothing() -> None:
 
 
 def test_flush_delivers_the_open_picture_on_demand() -> None:
-    import threading
-
-    delivered, done = [], threading.Event()
+    delivered: list[Reception] = []
+    done = threading.Event()
     flowgraph = gr.top_block()
     receiver = Receiver(NARROW, deliver=delivered.append)
     cut = waveform()[: 777 + air_samples(LONG, NARROW) - 3000]
