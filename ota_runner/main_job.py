@@ -67,7 +67,7 @@ def main_job(layers: Sequence[Layer], choice: RadioChoice, invocation: Invocatio
     interrupted = False
     try:
         radio = choice.open(
-            settings.radio, preset(run.numerology), folder.iq if run.record_iq else None
+            settings.radio, preset(run.numerology), folder.new_iq() if run.record_iq else None
         )
         with _terminate_like_interrupt(), radio.link as link:
             manifest = _manifest(settings, codec, radio, pictures, invocation.command)

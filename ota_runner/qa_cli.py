@@ -27,7 +27,7 @@ from semcom_models.data import load_picture
 from semcom_phy.exchange import Reception
 from semcom_phy.ideal import IdealLink
 
-SUMMARY_KEYS = {
+SUMMARY_KEYS: dict[str, Any] = {
     "format": int,
     "scheme": str,
     "weights": (str, type(None)),

@@ -102,6 +102,15 @@ def test_abandoned_folder_is_gone(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_recordings_of_a_resumed_run_do_not_replace_the_old(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", "linear", "loopback")
+    for expected in ("iq", "iq/part-2", "iq/part-3"):
+        new = folder.new_iq()
+        assert new == folder.path / expected
+        new.mkdir(parents=True, exist_ok=True)
+        (new / "sent-0.sigmf-data").touch()
+
+
 @pytest.mark.parametrize("place", ["file/run", "file"])
 def test_unwritable_output(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("in the way")

@@ -209,8 +209,16 @@ class RunFolder:
 
     @property
     def iq(self) -> Path:
-        """Where recordings go."""
+        """Where recordings are."""
         return self.path / "iq"
+
+    def new_iq(self) -> Path:
+        """Where new recordings go: ``iq``, or ``iq/part-2`` and so on for a run gone on with."""
+        folder, part = self.iq, 1
+        while folder.exists() and any(folder.glob("*.sigmf-*")):
+            part += 1
+            folder = self.iq / f"part-{part}"
+        return folder
 
     def begin(self, config: Mapping[str, Any], manifest: Manifest) -> None:
         """Write what a run is, before its first picture."""
