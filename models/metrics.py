@@ -33,8 +33,9 @@ def mse(received: Tensor, sent: Tensor) -> float:
     Raises:
         ValueError: pictures of different shapes.
     """
-    a, b = _seen(received, sent)
-    return float((a - b).square().mean(dtype=torch.float64))
+    _check_shapes(received, sent)
+    steps = round_to_8_bit(received).int() - round_to_8_bit(sent).int()
+    return int(steps.square_().sum(dtype=torch.int64)) / (255**2 * steps.numel())
 
 
 def psnr_db(received: Tensor, sent: Tensor) -> float:
@@ -91,11 +92,15 @@ def ms_ssim(received: Tensor, sent: Tensor) -> float | None:
 
 
 def _seen(received: Tensor, sent: Tensor) -> tuple[Tensor, Tensor]:
+    _check_shapes(received, sent)
+    return round_to_8_bit(received).float() / 255, round_to_8_bit(sent).float() / 255
+
+
+def _check_shapes(received: Tensor, sent: Tensor) -> None:
     if received.shape != sent.shape:
         raise ValueError(
             f"pictures of {list(received.shape)} and {list(sent.shape)} cannot be compared"
         )
-    return round_to_8_bit(received).float() / 255, round_to_8_bit(sent).float() / 255
 
 
 def _psnr_db(error: float) -> float:
