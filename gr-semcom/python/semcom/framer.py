@@ -21,7 +21,6 @@ from semcom_phy.receiver import lookahead_samples
 
 _BUFFER = 1 << 17
 _CHANNEL_MARGIN = 512  # filters and clocks shift the end of a picture a little
-_IDLE_WAIT_S = 0.002  # a source is polled; message handlers run between two polls
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +59,7 @@ class Framer(GuardedBlock):
         self._silence = lookahead_samples(numerology) + _CHANNEL_MARGIN
         self._precoded = precoder is not None
         self._modulator = Modulator(numerology, precoder)
-        self._submitted = threading.Condition()
+        self._lock = threading.Lock()
         self._bursts: deque[_Burst] = deque()
         self._pieces: Iterator[ComplexArray] = iter(())
         self._left: ComplexArray = np.empty((numerology.tx_antennas, 0), np.complex64)
@@ -83,16 +82,15 @@ class Framer(GuardedBlock):
         precoded = self._precoded and state.csi is not None
         csi_id = state.csi_id if precoded else 0
         frames = fragment(transmission, picture, self._numerology, csi_id)
-        with self._submitted:
+        with self._lock:
             self._bursts.append(_Burst(picture, frames, state.csi if precoded else None))
             self.pictures_waiting += 1
-            self._submitted.notify()
+        self.wake()
 
     def end(self) -> None:
         """End the stream after what was submitted; any thread may call this."""
-        with self._submitted:
-            self._ended = True
-            self._submitted.notify()
+        self._ended = True
+        self.wake()
 
     def process(self, inputs: Arrays, outputs: Arrays) -> int:
         space, written = len(outputs[0]), 0
@@ -103,13 +101,15 @@ class Framer(GuardedBlock):
             self._left = self._left[:, count:]
             written += count
             self.samples_out += count
-        return written or self._wait()
+        if written == 0 and self._ended and self.pictures_waiting == 0:
+            return WORK_DONE
+        return written
 
     def _next_piece(self) -> bool:
         """Make the next samples; False where nothing is waiting."""
         piece = next(self._pieces, None)
         if piece is None:
-            with self._submitted:
+            with self._lock:
                 if not self._bursts:
                     return False
                 burst = self._bursts.popleft()
@@ -130,20 +130,12 @@ class Framer(GuardedBlock):
             yield samples
         yield np.zeros((self._numerology.tx_antennas, self._silence), np.complex64)
         self.publish("sent", pmt.from_long(burst.picture))
-        with self._submitted:
+        with self._lock:
             self.pictures_waiting -= 1
 
     def _tag(self, key: str, sample: int) -> None:
         for port in range(self._numerology.tx_antennas):
             self.add_item_tag(port, sample, pmt.intern(key), pmt.PMT_T)
-
-    def _wait(self) -> int:
-        with self._submitted:
-            if not self._bursts:
-                if self._ended:
-                    return WORK_DONE
-                self._submitted.wait(_IDLE_WAIT_S)
-        return 0
 
     def _on_transmission(self, message: Pmt) -> None:
         if is_end_of_stream(message):

@@ -109,6 +109,14 @@ class GuardedBlock(gr.basic_block):  # type: ignore[misc]
         self._finishing = True
         self._post(_SYSTEM, _DONE)
 
+    def wake(self) -> None:
+        """Have :meth:`process` called soon; any thread may call this.
+
+        For a block without inputs that found nothing to do: the scheduler calls it again after
+        a quarter of a second, or when a message comes.
+        """
+        self._post(_SYSTEM, pmt.PMT_NIL)
+
     def general_work(self, input_items: Arrays, output_items: Arrays) -> int:
         if self._finishing or self.error is not None:
             return WORK_DONE
