@@ -22,7 +22,7 @@ from semcom_models.training.train import Place, train
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
-SNRS_DB = (0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 18.0, 20.0)
+SNRS_DB = (0.0, 2.5, 5.0, 7.5, 10.0, 12.5, 15.0, 17.5, 20.0)
 FRAME_SIDE = 128
 """Smallest side of pictures that fill several frames, whose loss is worth a table."""
 
@@ -67,6 +67,7 @@ def card_command(
     words = ["python", "-m", "semcom_models.training", "card", weights.name]
     write_card(
         weights,
+        codec,
         title=load_recipe(recipe).title,
         recipe=recipe.name,
         default=default,

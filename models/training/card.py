@@ -11,12 +11,24 @@ from pathlib import Path
 from torch import Tensor
 
 from semcom_models.codecs.base import Codec
+from semcom_models.data import sample_pictures
 from semcom_models.evaluation import Reached, evaluate
 from semcom_models.metrics import psnr_of_mse_db
 
 LOSSES = (0.0, 0.05, 0.1, 0.2, 0.4)
 """Shares of lost frames at which graceful degradation is shown."""
 LOSS_SNR_DB = 10.0
+
+
+GOLDEN_SIDE = 128
+
+
+def golden_psnr_db(codec: Codec) -> float:
+    """PSNR of one small picture at one SNR: changes when a weights file or its codec does."""
+    picture = dict(sample_pictures())["astronaut"]
+    top, left = ((side - GOLDEN_SIDE) // 2 for side in picture.shape[1:])
+    crop = picture[:, top : top + GOLDEN_SIDE, left : left + GOLDEN_SIDE]
+    return evaluate(codec, [crop], LOSS_SNR_DB).psnr_db
 
 
 @dataclass(frozen=True)
@@ -52,6 +64,7 @@ def measure(
 
 def write_card(
     weights: Path,
+    codec: Codec,
     *,
     title: str,
     recipe: str,
@@ -63,6 +76,7 @@ def write_card(
 
     Args:
         weights: the file that was measured.
+        codec: opened from it.
         title: one line.
         recipe: name of the recipe.
         default: whether the preset is the scheme's default.
@@ -73,7 +87,13 @@ def write_card(
         name: {f"{point.snr_db:g}": round(point.psnr_db, 2) for point in measured.curve}
         for name, measured in results.items()
     }
-    card = {"default": default, "note": title, "recipe": recipe, "reached": reached}
+    card = {
+        "default": default,
+        "note": title,
+        "recipe": recipe,
+        "golden_psnr_db": round(golden_psnr_db(codec), 3),
+        "reached": reached,
+    }
     weights.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
     lines = [f"# {title}", "", f"Trained with `models/recipes/{recipe}`."]
     for name, measured in results.items():
