@@ -54,6 +54,16 @@ class Detection:
     score: float
 
 
+def search_samples(numerology: Numerology, block: int) -> int:
+    """Samples that both stages look at, from where a search of ``block`` samples begins."""
+    span, period = numerology.training_samples, numerology.samples_per_symbol
+    return block + _lookahead(numerology) + span + period
+
+
+def _lookahead(numerology: Numerology) -> int:
+    return (_CLIMBS + 1) * numerology.training_samples
+
+
 class PreambleDetector:
     """Searches samples ``[rx, n]`` for preambles.
 
@@ -67,7 +77,7 @@ class PreambleDetector:
     def __init__(self, numerology: Numerology) -> None:
         self._period = numerology.samples_per_symbol
         self._span = numerology.training_samples
-        self.lookahead = (_CLIMBS + 1) * self._span
+        self.lookahead = _lookahead(numerology)
         self._differential = differential_signs(numerology)
         self._signs = training_signs(numerology)
         self._prefix = numerology.cyclic_prefix

@@ -195,7 +195,7 @@ class Numerology:
 
 
 NARROW = Numerology(name="narrow")
-"""1 MS/s, 100 carriers of 7.8 kHz, 21 ms a full frame; +-110 kHz offset stays in the band."""
+"""1 MS/s, 100 carriers of 7.8 kHz, 22 ms a full frame; +-110 kHz offset stays in the band."""
 
 WIDE = Numerology(
     name="wide",

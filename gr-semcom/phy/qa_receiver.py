@@ -17,7 +17,7 @@ from semcom_phy.header import FrameHeader
 from semcom_phy.modulator import Modulator
 from semcom_phy.numerology import NARROW, WIDE, Numerology
 from semcom_phy.precoding import SvdCombiner, SvdPrecoder, SvdScheme
-from semcom_phy.receiver import Receiver
+from semcom_phy.receiver import Receiver, lookahead_samples
 
 BOTH = pytest.mark.parametrize("numerology", [NARROW, WIDE], ids=lambda n: n.name)
 SHORT = 1000
@@ -194,6 +194,41 @@ def test_a_frame_is_out_as_soon_as_its_samples_are_in() -> None:
     needed = burst.shape[1] - NARROW.guard_samples
     assert receiver.push(burst[:, : needed - 1]) == []
     assert len(receiver.push(burst[:, needed - 1 : needed])) == 1
+
+
+@BOTH
+@pytest.mark.parametrize("symbols", [1, 3000])
+def test_silence_after_a_frame_gets_it_out(numerology: Numerology, symbols: int) -> None:
+    """However the frame lies to the blocks that are searched, and with the stream still open."""
+    burst = Modulator(numerology).frame(_frames(symbols, 1)[0])
+    burst = burst[:, : burst.shape[1] - numerology.guard_samples]
+    silence = lookahead_samples(numerology)
+    for ahead in [0, 1, 20, *range(250, 8192, 1130), *range(8170, 8210, 6)]:
+        samples = np.pad(burst, ((0, 0), (ahead, silence)))
+        noise = _noise(np.random.default_rng(ahead), samples.shape) * np.float32(0.3)
+        assert len(Receiver(numerology).push(samples + noise)) == 1, ahead
+
+
+def test_a_thousand_frames_at_5_db_without_a_loss() -> None:
+    """And the SNR of each is measured nearly as well as so few known cells allow."""
+    [frame] = _frames(SHORT, 1)
+    burst = Modulator(NARROW).frame(frame)
+    receiver, channel = Receiver(NARROW), SampleChannel(ChannelConfig(5.0), NARROW, seed=6)
+    rng = np.random.default_rng(6)
+    received: list[ReceivedFrame] = []
+    for _ in range(1000):
+        gap = np.zeros((1, int(rng.integers(1000))), np.complex64)
+        received += receiver.push(channel.process(np.concatenate([burst, gap], axis=1)))
+    received += receiver.push(channel.flush()) + receiver.flush()
+    assert [f.header for f in received] == 1000 * [frame.header]
+    assert receiver.counters.detections == receiver.counters.frames == 1000
+    snr_db = np.array([f.snr_db for f in received])
+    known = NARROW.training_symbols + NARROW.header_ofdm_symbols
+    cells = known * len(NARROW.active_carriers)
+    cells += NARROW.payload_ofdm_symbols(SHORT) * len(NARROW.pilot_carriers)
+    bound_db = 10 / np.log(10) * np.sqrt((1 + 2 * 10**-0.5) / cells)
+    assert abs(snr_db.mean() - 5) < 0.1
+    assert snr_db.std() < 1.5 * bound_db
 
 
 @settings(max_examples=25, deadline=None)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from semcom_phy.detection import Detection, PreambleDetector
+from semcom_phy.detection import Detection, PreambleDetector, search_samples
 from semcom_phy.estimation import ChannelEstimate, average_known, smooth_channel
 from semcom_phy.exchange import Combiner, ComplexArray
 from semcom_phy.fragments import ReceivedFrame, payload_symbols
@@ -42,7 +42,11 @@ def lookahead_samples(numerology: Numerology) -> int:
 
     A transmitter that is silent for as long after a picture lets the receiver finish it.
     """
-    return _SEARCH_BLOCK + 2 * (numerology.training_samples + numerology.samples_per_symbol)
+    # At worst the frame is the shortest one and starts where a search does; it may be found a
+    # little late.
+    shortest = numerology.frame_samples(1) - numerology.guard_samples
+    late = numerology.samples_per_symbol
+    return max(search_samples(numerology, _SEARCH_BLOCK) - shortest, 0) + late
 
 
 _LARGEST = 1e12
@@ -198,12 +202,11 @@ class Receiver:
     def _search(self, final: bool) -> bool:
         numerology = self.numerology
         span, period = numerology.training_samples, numerology.samples_per_symbol
-        reach = _SEARCH_BLOCK + self._detector.lookahead
-        missing = self._position + reach + span + period > self._buffer.end
-        if self._position >= self._buffer.end or (missing and not final):
-            return False
         begin = self._position
-        samples = self._buffer.view(begin, begin + reach)
+        missing = begin + search_samples(numerology, _SEARCH_BLOCK) > self._buffer.end
+        if begin >= self._buffer.end or (missing and not final):
+            return False
+        samples = self._buffer.view(begin, begin + _SEARCH_BLOCK + self._detector.lookahead)
         candidate = self._detector.candidate(samples, _SEARCH_BLOCK)
         if candidate is None:
             self._position += _SEARCH_BLOCK

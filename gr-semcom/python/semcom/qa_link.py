@@ -89,6 +89,17 @@ def test_pictures_cross(preset: str, antennas: int) -> None:
         assert stats.seconds > 0
 
 
+@pytest.mark.parametrize("preset", ["narrow", "wide"])
+@pytest.mark.parametrize("delay", [0, 3000])
+def test_the_shortest_picture_is_received_before_the_next_is_sent(preset: str, delay: int) -> None:
+    waveform = numerology(preset)
+    radio = open_radio("loopback", waveform, snr_db=20, delay_samples=delay)
+    with FlowgraphLink(radio, waveform) as link:
+        for number in range(3):
+            link.send(number, transmission(1), STATE)
+            assert link.receive() is not None
+
+
 def test_bits_cross_beside_symbols() -> None:
     bits = np.random.default_rng(4).integers(0, 2, 900).astype(np.uint8)
     analog = transmission(2000).sections[0]
