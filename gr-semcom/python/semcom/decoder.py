@@ -23,15 +23,15 @@ class Decoder(WorkerBlock):
     """Decodes pictures in a thread of its own, each with the codec that its header names.
 
     Message ports: ``receptions`` in and ``pictures`` out, PDUs of :mod:`gnuradio.semcom.pdu`
-    ended by ``PMT_EOF``. A picture whose codec or weights are not here is reported, counted and
-    dropped: it may be somebody else's.
+    ended by ``PMT_EOF``. A picture whose codec or weights are not here, or whose sections are not
+    such a codec's, is reported, counted and dropped: it may be somebody else's.
 
     Args:
         codecs: open codecs to use, by their labels, before those that the registry finds.
         weights: a weights file, or a folder of them, beside the package's own; empty for none.
 
     Attributes:
-        undecodable: pictures dropped for want of their codec or weights.
+        undecodable: pictures dropped.
     """
 
     def __init__(self, codecs: Sequence[Codec] = (), weights: str | Path = "") -> None:
@@ -50,12 +50,18 @@ class Decoder(WorkerBlock):
         try:
             codec = self._codec_for(reception.header.label)
         except (NoWeights, UnknownScheme) as error:
-            self.undecodable += 1
-            _log.warning("picture %d cannot be decoded: %s", number, error)
-            return []
-        with torch.no_grad():
-            picture = codec.decode([reception])[0]
+            return self._drop(number, error)
+        try:
+            with torch.no_grad():
+                picture = codec.decode([reception])[0]
+        except ValueError as error:
+            return self._drop(number, error)
         return [picture_to_pdu(number, picture.cpu().numpy())]
+
+    def _drop(self, number: int, error: ValueError) -> Iterable[Pmt]:
+        self.undecodable += 1
+        _log.warning("picture %d cannot be decoded: %s", number, error)
+        return []
 
     def _codec_for(self, label: CodecLabel) -> Codec:
         from semcom_models.codecs.registry import for_label

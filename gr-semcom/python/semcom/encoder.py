@@ -108,8 +108,11 @@ def _sensible(heard: ChannelState) -> bool:
     """Whether feedback says something, and nothing that cannot be."""
     if heard.snr_db is not None and not _plausible(heard.snr_db):
         return False
-    if heard.csi is not None and not np.isfinite(heard.csi).all():
-        return False
+    if heard.csi is not None:
+        if heard.csi.ndim != 3 or not np.isfinite(heard.csi).all():
+            return False
+        if not 1 <= heard.csi_id <= 0xFF:  # the header could not name it to the receiver
+            return False
     return heard.snr_db is not None or heard.csi is not None
 
 

@@ -76,10 +76,16 @@ class Framer(GuardedBlock):
         """Send a picture after those submitted before; any thread may call this.
 
         Raises:
-            ValueError: the transmission does not fit into frames.
+            ValueError: the transmission does not fit into frames, or it is to be precoded for a
+                channel that has no ``csi_id``.
         """
         # Only a precoder makes the receiver depend on the feedback that it sent.
         precoded = self._precoded and state.csi is not None
+        if precoded and state.csi_id == 0:
+            raise ValueError(
+                "channel state has csi but no csi_id: the receiver could not tell which channel "
+                "the picture was precoded for; number feedback from 1 to 255"
+            )
         csi_id = state.csi_id if precoded else 0
         frames = fragment(transmission, picture, self._numerology, csi_id)
         with self._lock:

@@ -204,7 +204,10 @@ def test_nonsense_is_refused_and_the_last_good_value_kept() -> None:
         pmt.PMT_NIL,
         feedback_to_pmt(ChannelState(csi_id=3)),
         feedback_to_pmt(ChannelState(snr_db=float("-inf"))),
-        feedback_to_pmt(ChannelState(csi=np.full((1, 1, 1), np.nan, np.complex64))),
+        feedback_to_pmt(ChannelState(csi=np.full((1, 1, 1), np.nan, np.complex64), csi_id=3)),
+        feedback_to_pmt(ChannelState(csi=np.ones((1, 1, 1), np.complex64))),
+        feedback_to_pmt(ChannelState(csi=np.ones((1, 1, 1), np.complex64), csi_id=256)),
+        feedback_to_pmt(ChannelState(csi=np.ones(1, np.complex64), csi_id=3)),
         pmt.dict_add(pmt.make_dict(), pmt.intern("snr_db"), pmt.intern("x")),
     ]
     encoder, state = encode_after(pmt.from_double(6.0), *nonsense)
@@ -229,6 +232,22 @@ def test_a_picture_of_an_unknown_codec_is_dropped_and_counted(folder: Path) -> N
     check(flow)
     assert flow.decoder.undecodable == 6
     assert flow.sink.pictures == 0
+
+
+class Choosy(PixelCodec):
+    def decode(self, receptions: Sequence[Reception]) -> list[Tensor]:
+        if receptions[0].header.picture == 2:
+            raise ValueError("not a picture of mine")
+        return super().decode(receptions)
+
+
+def test_a_picture_that_its_codec_cannot_have_made_is_dropped_and_counted(folder: Path) -> None:
+    flow = Flow(folder)
+    flow.decoder._codecs[:] = [Choosy()]
+    flow.run()
+    check(flow)
+    assert flow.decoder.undecodable == 1
+    assert flow.sink.pictures == 5
 
 
 def test_an_unreadable_picture_ends_the_flowgraph_with_its_error(folder: Path) -> None:

@@ -117,6 +117,13 @@ def test_feedback_is_named_only_where_a_precoder_uses_it() -> None:
         assert np.array_equal(samples[: expected.shape[1]], expected[0])
 
 
+def test_a_channel_without_a_number_is_no_channel_to_precode_for() -> None:
+    state = ChannelState(csi=np.ones((100, 1, 1), np.complex64))
+    with pytest.raises(ValueError, match="no csi_id"):
+        Framer(numerology("narrow"), Identity()).submit(0, transmission(500), state)
+    Framer(numerology("narrow")).submit(0, transmission(500), state)
+
+
 class Identity:
     def precode(self, x: ComplexArray, csi: ComplexArray | None) -> ComplexArray:
         assert csi is not None
