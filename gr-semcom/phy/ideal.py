@@ -21,7 +21,6 @@ from semcom_phy.fragments import (
     Frame,
     ReceivedFrame,
     assemble,
-    channel_uses,
     fragment,
 )
 from semcom_phy.link import LinkStats
@@ -65,15 +64,11 @@ class IdealLink:
         self.erase_probability = erase_probability
         self._stats = LinkStats()
         self._sample = 0
-        self._waiting: deque[tuple[float, int, Transmission, int]] = deque()
+        self._waiting: deque[tuple[float, int, list[Frame]]] = deque()
         self._closed = False
 
     def transfer(
-        self,
-        transmission: Transmission,
-        picture: int,
-        snr_db: float | None = None,
-        csi_id: int = 0,
+        self, transmission: Transmission, picture: int, snr_db: float | None = None
     ) -> Reception:
         """Send a picture and receive it.
 
@@ -81,7 +76,6 @@ class IdealLink:
             transmission: what the codec made of the picture.
             picture: its number in the run.
             snr_db: for this picture; None for the link's own.
-            csi_id: of the feedback that the transmitter used.
 
         Returns:
             The reception; everything is erased where no fragment arrived.
@@ -90,17 +84,19 @@ class IdealLink:
             ValueError: the transmission does not fit into frames, or an SNR that is no number.
         """
         snr = self.snr_db if snr_db is None else _checked(snr_db)
-        frames = fragment(transmission, picture, self.numerology, csi_id)
+        return self._carry(fragment(transmission, picture, self.numerology), picture, snr)
+
+    def _carry(self, frames: list[Frame], picture: int, snr_db: float) -> Reception:
         erased = self._erasures(picture, len(frames))
         rng = np.random.default_rng([self.seed, picture, 0])
         received = {}
         for index, frame in enumerate(frames):
-            noisy = self._receive_frame(frame, snr, rng)
+            noisy = self._receive_frame(frame, snr_db, rng)
             if not erased[index]:
                 received[index] = noisy
         self._stats.frames_sent += len(frames)
         self._stats.frames_received += len(received)
-        self._stats.samples += channel_uses(transmission)
+        self._stats.samples += sum(frame.payload.shape[1] for frame in frames)
         return assemble(frames[0].header.picture, len(frames), received)
 
     def _erasures(self, picture: int, fragments: int) -> np.ndarray:
@@ -137,15 +133,17 @@ class IdealLink:
     def send(self, picture: int, transmission: Transmission, state: ChannelState) -> None:
         """Send a picture, see :class:`semcom_phy.link.Link`."""
         self._require_open()
-        self._waiting.append((time.monotonic(), picture, transmission, state.csi_id))
+        # Nothing is precoded here, so the frames name no feedback.
+        frames = fragment(transmission, picture, self.numerology)
+        self._waiting.append((time.monotonic(), picture, frames))
 
     def receive(self, timeout_s: float = 60.0) -> Reception | None:
         """The reception of the oldest picture sent, see :class:`semcom_phy.link.Link`."""
         self._require_open()
         if not self._waiting:
             raise RuntimeError("no picture is on its way: send one first")
-        sent, picture, transmission, csi_id = self._waiting.popleft()
-        reception = self.transfer(transmission, picture, csi_id=csi_id)
+        sent, picture, frames = self._waiting.popleft()
+        reception = self._carry(frames, picture, self.snr_db)
         self._stats.seconds += time.monotonic() - sent
         return reception if reception.fragments.any() else None
 

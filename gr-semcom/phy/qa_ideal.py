@@ -122,6 +122,15 @@ def test_a_picture_of_which_nothing_arrives_is_lost():
     assert link.receive() is None
 
 
+def test_what_does_not_fit_is_refused_when_it_is_sent():
+    section = AnalogSection(np.full((1, 9), np.nan, np.complex64))
+    with IdealLink() as link:
+        with pytest.raises(ValueError, match="not finite"):
+            link.send(0, Transmission((section,), 8, 8, CodecLabel(1)), ChannelState())
+        with pytest.raises(RuntimeError, match="send one first"):
+            link.receive()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
