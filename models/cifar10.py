@@ -12,6 +12,7 @@ from __future__ import annotations
 import pickletools
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,13 @@ _MAX_BATCH_BYTES = 64 * 2**20
 
 class BadDataset(ValueError):
     """A data set that is missing or damaged; the message is one line for the user."""
+
+
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, KeyError),
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error),
+)
+"""What reading a damaged file may raise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +83,7 @@ def load_cifar10(path: Path, split: Split) -> LabelledPictures:
             return _read_batches(lambda name: _from_folder(path, name), split)
         with tarfile.open(path) as archive:
             return _read_batches(lambda name: _from_archive(archive, name), split)
-    except (OSError, EOFError, ValueError, KeyError, tarfile.TarError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         reason = " ".join(str(error).split())
         raise BadDataset(f"cannot read CIFAR-10 from {path}: {reason}") from error
 

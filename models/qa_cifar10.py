@@ -2,6 +2,7 @@
 import io
 import os
 import pickle
+import struct
 import tarfile
 from pathlib import Path
 
@@ -141,6 +142,17 @@ def test_bad_npz(tmp_path: Path, content: dict[str, np.ndarray], reason: str) ->
     np.savez(tmp_path / "a.npz", **content)
     with pytest.raises(BadDataset, match=reason):
         load_cifar10(tmp_path / "a.npz", "train")
+
+
+def test_npz_with_damaged_compression(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, images=IMAGES, labels=LABELS)
+    content = bytearray(path.read_bytes())
+    name, extra = struct.unpack_from("<HH", content, 26)
+    content[30 + name + extra] = 0xFF  # a deflate block of no known type
+    path.write_bytes(content)
+    with pytest.raises(BadDataset, match="invalid block type"):
+        load_cifar10(path, "train")
 
 
 def test_bad_batches(tmp_path: Path) -> None:
