@@ -57,6 +57,7 @@ def main_job(layers: Sequence[Layer], choice: RadioChoice, invocation: Invocatio
     Raises:
         UsageError: bad options, pictures, weights or output.
         RadioUnavailable: the radio is not there.
+        OutputFailed: the folder cannot be written any more.
     """
     settings = resolve(layers, choice.options)
     run = settings.run
@@ -139,10 +140,9 @@ def _manifest(
     settings: Settings, codec: Codec, radio: OpenRadio, pictures: list[Picture], command: str
 ) -> Manifest:
     run, label = settings.run, codec.label
-    scheme = next(s for s in registry.schemes(run.weights) if s.number == label.codec)
-    chosen = next(p for p in scheme.presets if p.number == label.preset)
+    chosen = registry.preset_of(label, run.weights)
     return Manifest(
-        scheme=scheme.name,
+        scheme=chosen.scheme,
         preset=chosen.name,
         weights=chosen.weights,
         weights_sha256=f"{label.weights:08x}" if chosen.weights else None,

@@ -16,6 +16,7 @@ from semcom_models.codecs.registry import (
     for_label,
     label_of,
     load,
+    preset_of,
     register,
     schemes,
     unregister,
@@ -162,6 +163,14 @@ def test_receivers_find_the_very_weights(scheme: str, tmp_path: Path) -> None:
         for_label(CodecLabel(200, 5, weights_id(shipped)))
     with pytest.raises(UnknownScheme, match="codec number 201"):
         for_label(CodecLabel(201))
+
+
+def test_presets_that_share_a_number_are_told_apart(scheme: str, tmp_path: Path) -> None:
+    shipped = write(tmp_path / "package", "photo", 0, fill=1)
+    own = write(tmp_path, "own", 0, fill=2)
+    for path in (shipped, own):
+        preset = preset_of(CodecLabel(200, 0, weights_id(path)), weights=tmp_path)
+        assert (preset.scheme, preset.weights) == (scheme, path.name)
 
 
 def test_a_scheme_of_any_rate_takes_the_rate_asked_for() -> None:

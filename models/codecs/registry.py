@@ -28,6 +28,7 @@ __all__ = [
     "for_label",
     "label_of",
     "load",
+    "preset_of",
     "register",
     "schemes",
     "unregister",
@@ -242,19 +243,20 @@ def for_label(label: CodecLabel, weights: Path | None = None) -> Codec:
     """
     if _key(label) in _OPEN:
         return _OPEN[_key(label)]
-    entry = next((s for s in _SCHEMES.values() if s.number == label.codec), None)
-    if entry is None:
-        raise UnknownScheme(
-            f"the sender uses codec number {label.codec}, which is not registered here: "
-            "import the file that registers it"
-        )
-    for offer in find_offers(entry.name, entry.presets, weights):
-        if offer.preset.number == label.preset and _hash(offer.path) == label.weights:
-            return _open(entry, offer)
-    raise NoWeights(
-        f"the sender uses {entry.name} preset {label.preset} with weights {label.weights:08x}, "
-        "which are not here: copy the sender's weights file and name it with --weights"
-    )
+    return _open(*_offer_of(label, weights))
+
+
+def preset_of(label: CodecLabel, weights: Path | None = None) -> PresetInfo:
+    """The preset that a frame header names; its weights must be here, but are not opened.
+
+    Args:
+        label: codec, preset and weights of the header.
+        weights: a weights file, or a folder of them to look in beside the package's own.
+
+    Raises:
+        UnknownScheme, NoWeights, BadWeights: as :func:`for_label`.
+    """
+    return _offer_of(label, weights)[1].preset
 
 
 def label_of(preset: PresetInfo, weights: Path | None, rate: int = 0) -> CodecLabel:
@@ -266,6 +268,23 @@ def label_of(preset: PresetInfo, weights: Path | None, rate: int = 0) -> CodecLa
         rate: codec-defined rate index, 0 to 255.
     """
     return CodecLabel(_scheme(preset.scheme).number, preset.number, _hash(weights), rate)
+
+
+def _offer_of(label: CodecLabel, weights: Path | None) -> tuple[_Scheme, Offer]:
+    """The offer that a label names; numbers alone may be shared with another weights file."""
+    entry = next((s for s in _SCHEMES.values() if s.number == label.codec), None)
+    if entry is None:
+        raise UnknownScheme(
+            f"the sender uses codec number {label.codec}, which is not registered here: "
+            "import the file that registers it"
+        )
+    for offer in find_offers(entry.name, entry.presets, weights):
+        if offer.preset.number == label.preset and _hash(offer.path) == label.weights:
+            return entry, offer
+    raise NoWeights(
+        f"the sender uses {entry.name} preset {label.preset} with weights {label.weights:08x}, "
+        "which are not here: copy the sender's weights file and name it with --weights"
+    )
 
 
 def _open(entry: _Scheme, offer: Offer) -> Codec:
