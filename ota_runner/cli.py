@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from ota_runner import report, schemes, train
 from ota_runner.config import Layer, RunConfig, asked_for, own_options, read_layer
 from ota_runner.console import say
-from ota_runner.errors import ExitCode, RadioUnavailable, RunnerError, one_line
+from ota_runner.errors import ExitCode, RadioUnavailable, RunnerError, UsageError, one_line
 from ota_runner.main_job import Invocation, main_job, stored_layer
 from ota_runner.radios import RadioChoice, choose_radio
 
@@ -93,7 +93,7 @@ def _dispatch(words: list[str], verbose: bool) -> int:
         return _call(_program(), ["--help"])
     layers = _layers_before_parsing(words)
     try:
-        choice = choose_radio(asked_for(layers, "radio"))
+        choice = choose_radio(str(asked_for(layers, "radio")))
     except RadioUnavailable:
         if "--help" not in words:
             raise
@@ -128,7 +128,10 @@ def _layers_before_parsing(words: list[str]) -> list[Layer]:
     scanner.add_argument("--config", nargs="?", type=Path)
     scanner.add_argument("--output", nargs="?", type=Path)
     scanner.add_argument("--resume", action="store_true")
-    found, _ = scanner.parse_known_args(words)
+    try:
+        found, _ = scanner.parse_known_args(words)
+    except argparse.ArgumentError as error:
+        raise UsageError(str(error).removeprefix("argument ")) from error
     layers: list[Layer | None] = []
     if found.resume and found.output is not None:
         layers.append(stored_layer(found.output))

@@ -41,6 +41,12 @@ class LinkFailed(RunnerError):
     exit_code = ExitCode.INCOMPLETE
 
 
+class OutputFailed(RunnerError):
+    """The run's folder cannot be written any more; what was finished is kept."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
 def one_line(error: BaseException) -> str:
     """An exception's message on one line, with its type where the message alone says little."""
     text = " ".join(str(error).split())

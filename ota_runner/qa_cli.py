@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -204,6 +205,45 @@ def test_link_that_breaks_keeps_what_is_done(
     assert json.loads((output / "summary.json").read_text())["images"] == 3
 
 
+def test_full_disk_keeps_what_is_done(
+    blocks: str,
+    pictures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fsync, appended = os.fsync, []
+
+    def full(descriptor: int) -> None:
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith("images.jsonl"):
+            appended.append(descriptor)
+        if len(appended) > 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    output = tmp_path / "run"
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        assert execute(ideal(blocks, pictures, output)) == 4
+    line = error_line(capsys)
+    assert f"cannot write to {output}: No space left on device" in line
+    assert "--resume" in line
+    assert execute(["--resume", "--output", str(output)]) == 0
+    assert {record["status"] for record in records(output)} == {"completed"}
+
+
+def test_pictures_without_an_error(tmp_path: Path) -> None:
+    """Both PSNRs of pictures that arrive as they were are the largest there is."""
+    Image.new("RGB", (32, 32)).save(tmp_path / "black.png")
+    output = tmp_path / "run"
+    images = ["--images", str(tmp_path / "black.png"), "--snr", "60"]
+    assert (
+        execute(["--radio", "ideal", "--scheme", "linear", *images, "--output", str(output)]) == 0
+    )
+    summary = json.loads((output / "summary.json").read_text())
+    assert summary["psnr_db"] == summary["psnr_of_mse_db"] == metrics.PSNR_LIMIT_DB
+
+
 def test_ctrl_c_then_resume_equals_a_run_in_one_go(
     blocks: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -323,6 +363,8 @@ def test_default_output_is_numbered(
         (["--cfo", "3"], ["--cfo"]),
         (["--record-iq"], ["--record-iq", "--radio loopback"]),
         (["--config", "typo.yaml"], ["typo.yaml: snrr", "did you mean `snr`"]),
+        (["--config", "number.yaml"], ["no radio '5'"]),
+        (["--resume=1"], ["--resume"]),
         (["--config", "missing.yaml"], ["cannot read missing.yaml"]),
         (["--output", "damaged.png/run"], ["cannot write to damaged.png", "another --output"]),
         (["--weights", "damaged.png"], ["damaged.png is corrupt"]),
@@ -330,6 +372,11 @@ def test_default_output_is_numbered(
         (["report", "empty"], ["empty holds no run"]),
         (["train", "missing.yaml"], ["missing.yaml"]),
         (["train", "typo.yaml"], ["typo.yaml"]),
+        (["train", "recipe.yaml", "--accelerator", "abacus"], ["abacus", "cuda"]),
+        (
+            ["train", "recipe.yaml", "--accelerator", "cuda", "--devices", "99"],
+            ["--devices 99", "CUDA devices here"],
+        ),
         (["wibble"], ["wibble"]),
     ],
 )
@@ -345,8 +392,10 @@ def test_mistakes_give_one_clear_line(
     (tmp_path / "empty").mkdir()
     (tmp_path / "damaged.png").write_bytes(b"\x89PNG no more")
     (tmp_path / "typo.yaml").write_text("snrr: 3\n")
+    (tmp_path / "number.yaml").write_text("radio: 5\n")
     there = set(tmp_path.iterdir())
-    base = [] if arguments[0].isalpha() else ["--radio", "ideal", "--scheme", blocks]
+    by_file = arguments[0].isalpha() or "number.yaml" in arguments
+    base = [] if by_file else ["--radio", "ideal", "--scheme", blocks]
     assert execute([*base, *arguments]) == 2
     line = error_line(capsys)
     for word in words:

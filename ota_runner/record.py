@@ -20,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -28,7 +28,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ota_runner.errors import UsageError
+from ota_runner.errors import OutputFailed, UsageError
 
 FORMAT = 1
 """Version of ``run.json``, ``images.jsonl`` and ``summary.json``."""
@@ -221,10 +221,15 @@ class RunFolder:
         return folder
 
     def begin(self, config: Mapping[str, Any], manifest: Manifest) -> None:
-        """Write what a run is, before its first picture."""
+        """Write what a run is, before its first picture.
+
+        Raises:
+            OutputFailed: it cannot be written.
+        """
         text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
-        write_atomically(self.config_file, text)
-        write_atomically(self.path / "run.json", manifest.model_dump_json(indent=1) + "\n")
+        with self._writing():
+            write_atomically(self.config_file, text)
+            write_atomically(self.path / "run.json", manifest.model_dump_json(indent=1) + "\n")
 
     def manifest(self) -> Manifest:
         """What made the run.
@@ -255,9 +260,14 @@ class RunFolder:
         return dict(config)
 
     def append(self, record: PictureRecord) -> None:
-        """Add a record; it is on the disk when this returns."""
+        """Add a record; it is on the disk when this returns.
+
+        Raises:
+            OutputFailed: it cannot be written.
+        """
         line = json.dumps(record.model_dump(mode="json"), allow_nan=False)
-        with (self.path / "images.jsonl").open("a", encoding="utf-8") as file:
+        path = self.path / "images.jsonl"
+        with self._writing(), path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -292,8 +302,34 @@ class RunFolder:
                 os.truncate(file, whole)
 
     def write_summary(self, summary: BaseModel) -> None:
-        """Write ``summary.json``."""
-        write_atomically(self.path / "summary.json", summary.model_dump_json(indent=1) + "\n")
+        """Write ``summary.json``.
+
+        Raises:
+            OutputFailed: it cannot be written.
+        """
+        with self._writing():
+            write_atomically(self.path / "summary.json", summary.model_dump_json(indent=1) + "\n")
+
+    def write_report(self, page: str) -> Path:
+        """Write ``report.html``; returns its path.
+
+        Raises:
+            OutputFailed: it cannot be written.
+        """
+        path = self.path / "report.html"
+        with self._writing():
+            write_atomically(path, page)
+        return path
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise OutputFailed(
+                f"cannot write to {self.path}: {error.strerror}; make room or give back the "
+                f"permission, then go on with --resume --output {self.path}"
+            ) from error
 
     def _lines(self) -> list[bytes]:
         """The whole lines of ``images.jsonl``."""

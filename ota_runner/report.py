@@ -14,9 +14,9 @@ from plotly.offline import get_plotlyjs
 
 from ota_runner import thumbnails
 from ota_runner.console import number
-from ota_runner.errors import UsageError
+from ota_runner.errors import OutputFailed, UsageError
 from ota_runner.figures import fragments_figure, psnr_figure, snr_figure
-from ota_runner.record import PictureRecord, RunFolder, write_atomically
+from ota_runner.record import PictureRecord, RunFolder
 from ota_runner.summary import Summary, summarise
 
 SHOWN = 48
@@ -45,8 +45,8 @@ def command(
         try:
             folder.write_summary(summarise(folder.manifest(), folder.records()))
             print(f"report: {write_report(folder)}")
-        except OSError as error:
-            raise UsageError(f"cannot write to {path}: {error.strerror}") from error
+        except OutputFailed as error:
+            raise UsageError(f"cannot write to {path}: {error.__cause__}") from error
 
 
 def write_report(folder: RunFolder) -> Path:
@@ -60,6 +60,7 @@ def write_report(folder: RunFolder) -> Path:
 
     Raises:
         UsageError: damaged files.
+        OutputFailed: it cannot be written.
     """
     manifest, records = folder.manifest(), folder.records()
     summary = summarise(manifest, records)
@@ -84,9 +85,7 @@ def write_report(folder: RunFolder) -> Path:
         error_full_scale=thumbnails.ERROR_FULL_SCALE,
         plotly_js=get_plotlyjs(),
     )
-    path = folder.path / "report.html"
-    write_atomically(path, page)
-    return path
+    return folder.write_report(page)
 
 
 def choose_shown(records: Sequence[PictureRecord]) -> list[PictureRecord]:

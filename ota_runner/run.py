@@ -115,6 +115,7 @@ def send_pictures(
 
     Raises:
         LinkFailed: the link broke; the picture on its way is recorded as failed.
+        OutputFailed: the folder cannot be written any more.
     """
     with torch.no_grad():
         for picture in pictures:

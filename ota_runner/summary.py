@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -11,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from ota_runner.record import Finite, Latency, Manifest, PictureRecord
+from semcom_models.metrics import psnr_of_mse_db
 
 
 class _Strict(BaseModel):
@@ -101,7 +101,7 @@ def summarise(manifest: Manifest, records: Sequence[PictureRecord]) -> Summary:
     estimates = [r.snr_estimated_db for r in completed if r.snr_estimated_db is not None]
     sent = sum(record.fragments_sent for record in records)
     received = sum(record.fragments_received for record in records)
-    mean_mse = _mean(record.mse for record in completed)
+    errors = _known(record.mse for record in completed)
     return Summary(
         scheme=manifest.scheme,
         weights=f"{manifest.weights}:{manifest.weights_sha256}" if manifest.weights else None,
@@ -117,7 +117,7 @@ def summarise(manifest: Manifest, records: Sequence[PictureRecord]) -> Summary:
         cbr=_per_dimension(records, "channel_uses"),
         air_cbr=_per_dimension(records, "samples"),
         psnr_db=_mean(record.psnr_db for record in completed),
-        psnr_of_mse_db=-10 * math.log10(mean_mse) if mean_mse else None,
+        psnr_of_mse_db=psnr_of_mse_db(errors) if errors else None,
         ssim=_mean(record.ssim for record in completed),
         ms_ssim=_mean(record.ms_ssim for record in completed),
         task={},

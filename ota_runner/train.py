@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,14 @@ import typer
 
 from ota_runner.console import say
 from ota_runner.errors import UsageError
+
+
+class Accelerator(StrEnum):
+    """Where to train, by Lightning's names."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
 
 
 def command(
@@ -28,8 +37,8 @@ def command(
         ),
     ] = None,
     accelerator: Annotated[
-        str, typer.Option("--accelerator", help="auto, cpu, cuda: Lightning's name")
-    ] = "auto",
+        Accelerator, typer.Option("--accelerator", help="where to train")
+    ] = Accelerator.AUTO,
     devices: Annotated[int, typer.Option("--devices", min=1, help="how many of them")] = 1,
 ) -> None:
     """Train a code; a call that was interrupted goes on where it stopped."""
@@ -38,12 +47,13 @@ def command(
     from semcom_models.training.train import Place, train
 
     folder = output if output is not None else Path("runs") / f"train-{recipe.stem}"
+    _require(accelerator, devices)
     try:
         plan = load_recipe(recipe)
         network = train(
             plan,
             Place(data, folder),
-            accelerator=accelerator,
+            accelerator=accelerator.value,
             devices=devices,
             quiet=not sys.stderr.isatty(),
         )
@@ -53,3 +63,15 @@ def command(
     except OSError as error:
         raise UsageError(f"cannot write to {folder}: {error.strerror}") from error
     say(f"trained: {weights}")
+
+
+def _require(accelerator: Accelerator, devices: int) -> None:
+    """Say now, not from within the training, what this machine does not have."""
+    import torch
+
+    there = torch.cuda.device_count()
+    if accelerator is Accelerator.CUDA and devices > there:
+        raise UsageError(
+            f"--accelerator cuda --devices {devices}: PyTorch sees {there} CUDA devices here; "
+            "ask for fewer, or for --accelerator cpu"
+        )
