@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from semcom_models.codecs.registry import NoWeights, load
 from semcom_models.data import load_picture, sample_pictures, save_picture
 from semcom_models.metrics import psnr_db
 
@@ -95,6 +96,21 @@ def test_pictures_cross_the_loopback_flowgraph(tmp_path: Path, home: Path) -> No
         psnr[snr_db] = measured
     assert all(value > 18 for value in psnr[0])
     assert all(high - low > 5 for low, high in zip(psnr[0], psnr[15], strict=True))
+
+
+@grcc
+def test_the_loopback_flowgraph_runs_as_it_is_opened(tmp_path: Path, home: Path) -> None:
+    """With the scheme that it names; pictures are given only because small ones are quick."""
+    try:
+        load("adjscc")
+    except NoWeights:
+        pytest.skip("no weights of adjscc here")
+    original = sample_pictures()[0][1][:, :160, :200]
+    save_picture(tmp_path / "sent.png", original)
+    program = compile_flowgraph(ROOT / "flowgraphs" / "adjscc_loopback.grc", tmp_path, home)
+    result = run(program, f"--images={tmp_path / 'sent.png'}", f"--output={tmp_path / 'out'}")
+    assert result.returncode == 0, result.stderr
+    assert psnr_db(load_picture(tmp_path / "out" / "0000.png"), original) > 20
 
 
 @grcc
