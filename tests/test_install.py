@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -116,6 +117,20 @@ def test_cmake_install_is_whole(prefix: Path):
     assert blocks_below(prefix / BLOCKS) == blocks_below(ROOT / "gr-semcom/grc")
     files = imported_from(prefix / "site", packages)
     assert all(file.is_relative_to(prefix) for file in files), files
+
+
+def test_cmake_says_what_the_blocks_lack(tmp_path: Path):
+    (tmp_path / "numba.py").write_text("raise ImportError")
+    python = Path(sys.base_exec_prefix) / "bin" / f"python3.{sys.version_info.minor}"
+    done = subprocess.run(
+        ["cmake", "-B", tmp_path / "build", ROOT / "gr-semcom", f"-DPYTHON_EXECUTABLE={python}"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"lacks what the blocks\s+import:[\w\s]*\bnumba\b", done.stderr), done.stderr
 
 
 def test_companion_finds_the_installed_blocks(prefix: Path, tmp_path: Path):
