@@ -64,7 +64,8 @@ torch_spec() {
 }
 
 has_system_packages() {
-    [[ -x $1 ]] && has_gnuradio "$1" && "$1" -c 'import ensurepip, venv' 2>/dev/null
+    [[ -x $1 ]] && has_gnuradio "$1" && "$1" -c 'import ensurepip, venv' 2>/dev/null &&
+        command -v cmake >/dev/null # a test installs the module with it
 }
 
 install_system_packages() {
@@ -141,8 +142,8 @@ main() {
     local begin=$SECONDS
     : >"$LOG"
     has_system_packages "$python" || install_system_packages
-    has_system_packages "$python" || die "$python still lacks GNU Radio or venv; set" \
-        "SYSTEM_PYTHON to the Python that GNU Radio was built for."
+    has_system_packages "$python" || die "$python still lacks GNU Radio or venv, or" \
+        "cmake is missing; set SYSTEM_PYTHON to the Python that GNU Radio was built for."
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
         die "$python is older than Python 3.11; Debian 12 and Ubuntu 24.04 are recent enough."
     make_environment "$python"
