@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -42,22 +41,16 @@ def command(
     devices: Annotated[int, typer.Option("--devices", min=1, help="how many of them")] = 1,
 ) -> None:
     """Train a code; a call that was interrupted goes on where it stopped."""
-    from semcom_models.training.export import export
-    from semcom_models.training.recipe import RecipeError, load_recipe
-    from semcom_models.training.train import Place, train
+    from semcom_models.training.job import train_recipe
+    from semcom_models.training.recipe import RecipeError
+    from semcom_models.training.train import Place
 
     folder = output if output is not None else Path("runs") / f"train-{recipe.stem}"
     _require(accelerator, devices)
     try:
-        plan = load_recipe(recipe)
-        network = train(
-            plan,
-            Place(data, folder),
-            accelerator=accelerator.value,
-            devices=devices,
-            quiet=not sys.stderr.isatty(),
+        weights = train_recipe(
+            recipe, Place(data, folder), accelerator=accelerator.value, devices=devices
         )
-        weights = export(plan, network, folder)
     except RecipeError as error:
         raise UsageError(str(error)) from error
     except OSError as error:

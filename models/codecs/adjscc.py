@@ -9,9 +9,11 @@ SNRs: attention feature (AF) modules driven by the fed-back SNR follow every fea
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +43,10 @@ from semcom_phy.exchange import (
 )
 
 Channel = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+HOPELESS_NOISE_VAR = 4.0
+"""Noise variance beyond which a symbol of unit power is taken as lost: 6 dB worse than the worst
+mean that networks are trained for. One carrier in a deep fade would else outweigh all others."""
 
 DOWNSAMPLING = 4
 """Pictures are padded to a multiple of this on both sides."""
@@ -78,6 +84,10 @@ class Architecture:
 class FeatureLearning(nn.Module):
     """FL module: (transposed) convolution, GDN or IGDN, activation (Figs. 4 and 5)."""
 
+    conv: nn.Conv2d | nn.ConvTranspose2d
+    norm: GDN
+    activation: nn.Module
+
     def __init__(self, conv: nn.Conv2d | nn.ConvTranspose2d, activation: nn.Module | None) -> None:
         super().__init__()
         self.conv = conv
@@ -104,6 +114,11 @@ class _Transform(nn.Module):
                 x = self.attention[index](x, snr_db)
         return x
 
+    @property
+    def convolutions(self) -> list[nn.Conv2d | nn.ConvTranspose2d]:
+        """Those of the FL modules, in order."""
+        return [cast(FeatureLearning, layer).conv for layer in self.layers]
+
     @torch.no_grad()
     def in_strips(self, x: Tensor, snr_db: Tensor, pixels: int = STRIP_PIXELS) -> Tensor:
         """``forward`` in bounded memory, without gradients.
@@ -111,14 +126,16 @@ class _Transform(nn.Module):
         Layer by layer: all strips of a layer first, then the channel means of the whole, which the
         AF module wants. No more than two layers' features are held.
         """
-        for index, layer in enumerate(self.layers):
-            out = allocate_output(layer.conv, x)
-            for rows in strips_of(layer.conv, x, pixels):
-                part = convolve_rows(layer.conv, x, rows)
+        for index, conv in enumerate(self.convolutions):
+            layer = cast(FeatureLearning, self.layers[index])
+            out = allocate_output(conv, x)
+            for rows in strips_of(conv, x, pixels):
+                part = convolve_rows(conv, x, rows)
                 out[:, :, rows.start : rows.stop] = layer.activation(layer.norm(part))
             x = out
             if index < len(self.attention):
-                factors = self.attention[index].factors(x.mean((2, 3)), snr_db)
+                attention = cast(AttentionFeature, self.attention[index])
+                factors = attention.factors(x.mean((2, 3)), snr_db)
                 x *= factors[:, :, None, None]
         return x
 
@@ -194,6 +211,13 @@ class ADJSCC(nn.Module):
         )
 
 
+def channels_last(network: ADJSCC) -> ADJSCC:
+    """The network with its kernels in the memory format that convolutions are fastest in."""
+    for conv in (*network.encoder.convolutions, *network.decoder.convolutions):
+        conv.weight.data = conv.weight.data.contiguous(memory_format=torch.channels_last)
+    return network
+
+
 def to_codeword(features: Tensor) -> Tensor:
     """Complex codewords ``[B, k]`` of unit mean power from feature maps ``[B, c, h, w]``.
 
@@ -223,7 +247,7 @@ class ADJSCCCodec(Codec):
     """
 
     def __init__(self, network: ADJSCC, label: CodecLabel, trained_db: tuple[float, float]) -> None:
-        self.network = network.eval().to(memory_format=torch.channels_last)
+        self.network = channels_last(network).eval()
         self.label = label
         self.trained_db = trained_db
 
@@ -238,6 +262,8 @@ class ADJSCCCodec(Codec):
     def _encode(self, image: Tensor, snr_db: Tensor) -> Transmission:
         if image.ndim != 3 or image.shape[0] != 3 or not image.numel():
             raise ValueError(f"a picture is [3, H, W], not {list(image.shape)}")
+        if not bool(torch.isfinite(image).all()):
+            raise ValueError("a picture has pixels that are no finite numbers")
         height, width = image.shape[1:]
         padding = (0, -width % DOWNSAMPLING, 0, -height % DOWNSAMPLING)
         padded = F.pad(image[None], padding, mode="replicate")
@@ -248,27 +274,39 @@ class ADJSCCCodec(Codec):
     def decode(self, receptions: Sequence[Reception]) -> list[Tensor]:
         """See :meth:`Codec.decode`.
 
-        Lost symbols are zero, and the SNR that the network is told counts them as wrong by their
-        own power (:func:`semcom_models.channels.told_snr_db`).
+        Symbols that are lost, no numbers, or far noisier than any that training knew
+        (:data:`HOPELESS_NOISE_VAR`) are set to zero, and the SNR that the network is told counts
+        them as wrong by their own power (:func:`semcom_models.channels.told_snr_db`).
+
+        Raises:
+            ValueError: a header whose section is not that of an ADJSCC picture of its size.
         """
         return [self._decode(reception) for reception in receptions]
 
     def _decode(self, reception: Reception) -> Tensor:
-        section = reception.sections[0]
-        if not isinstance(section, ReceivedAnalog):
-            raise ValueError("an ADJSCC picture has one analogue section; this one is digital")
-        symbols = torch.from_numpy(section.symbols[:1])
-        error = told_snr_db(
-            torch.from_numpy(section.noise_var[:1]), torch.from_numpy(section.erased[:1])
-        )
-        snr_db = self._told(float(error[0]))
         height, width = reception.header.height, reception.header.width
         rows, columns = height + -height % DOWNSAMPLING, width + -width % DOWNSAMPLING
+        values = self.network.size.channels * rows * columns // DOWNSAMPLING**2
+        section = reception.sections[0] if len(reception.sections) == 1 else None
+        if not isinstance(section, ReceivedAnalog) or section.symbols.size != (values + 1) // 2:
+            raise ValueError(
+                f"the header says {width}x{height} pixels, but its sections are not those of "
+                f"an ADJSCC picture of {self.network.size.channels} feature maps"
+            )
+        symbols, noise_var, lost = (
+            torch.from_numpy(part.reshape(1, -1))
+            for part in (section.symbols, section.noise_var, section.erased)
+        )
+        lost = lost | ~torch.isfinite(symbols) | ~(noise_var <= HOPELESS_NOISE_VAR)
+        symbols = symbols.masked_fill(lost, 0)
+        snr_db = self._told(float(told_snr_db(noise_var, lost)[0]))
         features = self.network.to_features(symbols, rows, columns)
         picture = self.network.decoder.in_strips(features, snr_db)
         return picture[0, :, :height, :width].contiguous()
 
     def _told(self, snr_db: float) -> Tensor:
+        if math.isnan(snr_db):
+            raise ValueError("the SNR is no number")
         low, high = self.trained_db
         return torch.tensor([min(max(snr_db, low), high)])
 
@@ -282,12 +320,11 @@ def open_codec(preset: PresetInfo, weights: Path | None) -> ADJSCCCodec:
     if weights is None:
         raise BadWeights(f"{preset.scheme} is learned and cannot be opened without weights")
     info = read_info(weights)
-    size = Architecture(
-        channels=info.size("channels", weights),
-        filters=info.size("filters", weights),
-        attention=bool(info.size("attention", weights)),
-    )
-    network = ADJSCC(size)
+    filters, channels = info.size("filters", weights), info.size("channels", weights)
+    # Before anything is allocated: five 5x5 layers of each network, one with ``channels``.
+    if min(filters, channels) < 1 or 50 * filters * (3 * filters + channels) > info.parameters:
+        raise BadWeights(f"the weights file {weights} is too small for the sizes it gives")
+    network = ADJSCC(Architecture(channels, filters, bool(info.size("attention", weights))))
     load_weights(weights, network)
     trained_db = info.size("snr_low_db", weights), info.size("snr_high_db", weights)
     return ADJSCCCodec(network, label_of(preset, weights), trained_db)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -90,8 +90,7 @@ def _faint_noise(conv: nn.Conv2d | nn.ConvTranspose2d) -> None:
 @torch.no_grad()
 def start_linear(network: ADJSCC) -> None:
     """Give ``network`` the weights of the linear block code."""
-    encoder = [layer.conv for layer in network.encoder.layers]
-    decoder = [layer.conv for layer in network.decoder.layers]
+    encoder, decoder = network.encoder.convolutions, network.decoder.convolutions
     for conv in (*encoder, *decoder):
         _faint_noise(conv)
     # What an AF module takes away when training starts, the next layer gives back.
@@ -105,14 +104,14 @@ def start_linear(network: ADJSCC) -> None:
         strict=True,
     ):
         _place(conv, block)
-    encoder[0].bias.copy_(-_MEAN * encoder[0].weight.sum((1, 2, 3)))
+    cast(Tensor, encoder[0].bias).copy_(-_MEAN * encoder[0].weight.sum((1, 2, 3)))
     # Near one half the slope of the decoder's sigmoid is a quarter.
     last = fine * (4 * gain / _GAIN)
     for conv, block in zip(
         decoder, (restore, same * gain, same * gain, coarse * gain, last), strict=True
     ):
         _place(conv, block)
-    decoder[-1].bias.fill_(4 * (_MEAN - 0.5))
+    cast(Tensor, decoder[-1].bias).fill_(4 * (_MEAN - 0.5))
 
 
 def _place(conv: nn.Conv2d | nn.ConvTranspose2d, block: Tensor) -> None:

@@ -64,8 +64,11 @@ class Codec(ABC):
 
     @abstractmethod
     def decode(self, receptions: Sequence[Reception]) -> list[Tensor]:
-        """Decode pictures from what arrived; never raises for what a channel can do.
+        """Decode pictures from what arrived, whatever the channel did to it.
 
         Returns:
             Pictures ``[3, height, width]`` in [0, 1], sizes from the headers.
+
+        Raises:
+            ValueError: a header that this codec's encoder cannot have written.
         """

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semcom_models.codecs.adjscc import ADJSCC, ADJSCCCodec, Architecture, to_codeword
+from semcom_models.codecs.registry import load
+from semcom_models.codecs.weights import BadWeights, WeightsInfo, save_weights
 from semcom_phy.exchange import (
     AnalogSection,
     ChannelState,
@@ -135,3 +139,59 @@ def test_attention_follows_the_snr_and_bdjscc_ignores_it() -> None:
 def test_wrong_picture_shape() -> None:
     with pytest.raises(ValueError, match=r"\[3, H, W\]"):
         small_codec().encode([torch.rand(16, 16)], ChannelState())
+
+
+def altered(reception: Reception, **changes: np.ndarray) -> Reception:
+    section = reception.sections[0]
+    assert isinstance(section, ReceivedAnalog)
+    return replace(reception, sections=(replace(section, **changes),))
+
+
+def test_symbols_that_are_no_numbers_or_drowned_count_as_lost() -> None:
+    codec = small_codec()
+    (sent,) = codec.encode([torch.rand(3, 16, 16)], ChannelState(snr_db=10))
+    clean = through(sent, 0.1)
+    section = clean.sections[0]
+    assert isinstance(section, ReceivedAnalog)
+    hit = np.zeros(section.symbols.shape, bool)
+    hit[0, ::7] = True
+    (expected,) = codec.decode(
+        [altered(clean, symbols=np.where(hit, 0, section.symbols), erased=hit)]
+    )
+    for bad in (
+        altered(clean, symbols=np.where(hit, np.nan, section.symbols).astype(np.complex64)),
+        altered(clean, noise_var=np.where(hit, np.nan, section.noise_var).astype(np.float32)),
+        altered(
+            clean,
+            symbols=np.where(hit, 1e4, section.symbols).astype(np.complex64),
+            noise_var=np.where(hit, 1e6, section.noise_var).astype(np.float32),
+        ),
+    ):
+        torch.testing.assert_close(codec.decode([bad])[0], expected)
+
+
+def test_header_of_another_layout_is_refused() -> None:
+    codec = small_codec()
+    (sent,) = codec.encode([torch.rand(3, 16, 16)], ChannelState(snr_db=10))
+    received = through(sent, 0.1)
+    taller = replace(received, header=replace(received.header, height=64))
+    for foreign in (taller, replace(received, sections=())):
+        with pytest.raises(ValueError, match="sections are not those"):
+            codec.decode([foreign])
+
+
+def test_what_is_no_number_is_refused_at_the_encoder() -> None:
+    with pytest.raises(ValueError, match="no finite numbers"):
+        small_codec().encode([torch.full((3, 8, 8), float("nan"))], ChannelState(snr_db=10))
+    with pytest.raises(ValueError, match="SNR is no number"):
+        small_codec().encode([torch.rand(3, 8, 8)], ChannelState(snr_db=float("nan")))
+
+
+def test_sizes_beyond_the_file_are_refused_before_they_are_allocated(tmp_path: Path) -> None:
+    network = small_codec().network
+    sizes = {**network.size.metadata(), "snr_low_db": "0", "snr_high_db": "20"}
+    info = WeightsInfo("adjscc", "huge", 200, 1 / 6, {**sizes, "filters": "90000"})
+    path = tmp_path / "adjscc-huge.safetensors"
+    save_weights(path, network.state_dict(), info)
+    with pytest.raises(BadWeights, match="too small"):
+        load("adjscc", weights=path)

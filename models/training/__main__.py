@@ -11,14 +11,15 @@ from typing import Annotated
 import typer
 
 from semcom_models.cifar10 import BadDataset
+from semcom_models.codecs.presets import WEIGHTS_FOLDER
 from semcom_models.codecs.registry import load
 from semcom_models.codecs.weights import BadWeights, read_info
 from semcom_models.data import UnreadablePicture
 from semcom_models.evaluation import load_set
-from semcom_models.training.card import measure, write_card
-from semcom_models.training.export import export
+from semcom_models.training.card import Card, measure
+from semcom_models.training.job import train_recipe
 from semcom_models.training.recipe import RecipeError, load_recipe
-from semcom_models.training.train import Place, train
+from semcom_models.training.train import Place
 
 app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 
@@ -36,44 +37,41 @@ def train_command(
     devices: Annotated[int, typer.Option(min=1)] = 1,
 ) -> None:
     """Train a recipe and write its weights file."""
-    plan = load_recipe(recipe)
-    network = train(
-        plan,
-        Place(data, output),
-        accelerator=accelerator,
-        devices=devices,
-        quiet=not sys.stderr.isatty(),
-    )
-    typer.echo(export(plan, network, output))
+    place = Place(data, output)
+    typer.echo(train_recipe(recipe, place, accelerator=accelerator, devices=devices))
 
 
 @app.command("card")
 def card_command(
-    weights: Annotated[Path, typer.Argument(help="weights file, <scheme>-<preset>.safetensors")],
-    recipe: Annotated[Path, typer.Option(help="by which it was trained")],
+    preset: Annotated[str, typer.Argument(help="weights file, or SCHEME-PRESET without weights")],
     sets: Annotated[
         list[str], typer.Option("--set", help="NAME=PATH: a folder, or CIFAR-10 as npz or archive")
     ],
+    recipe: Annotated[Path | None, typer.Option(help="by which it was trained")] = None,
     default: Annotated[bool, typer.Option("--default", help="the scheme's default")] = False,
 ) -> None:
-    """Measure a weights file and write its model card beside it."""
-    codec = load(read_info(weights).scheme, weights=weights)
+    """Measure a preset and write its model card, beside its weights if it has any."""
+    weights = Path(preset)
+    if weights.suffix == ".safetensors":
+        codec = load(read_info(weights).scheme, weights=weights)
+    else:
+        scheme, _, name = preset.partition("-")
+        codec, weights = load(scheme, name), WEIGHTS_FOLDER / f"{preset}.safetensors"
     results = {}
     for name, path in (entry.split("=", 1) for entry in sets):
         pictures = load_set(Path(path))
         several_frames = min(min(p.shape[1:]) for p in pictures) >= FRAME_SIDE
         results[name] = measure(codec, pictures, SNRS_DB, losses=several_frames)
-    asked = [f"--set={name}=PATH" for name in results] + (["--default"] if default else [])
-    words = ["python", "-m", "semcom_models.training", "card", weights.name]
-    write_card(
-        weights,
-        codec,
-        title=load_recipe(recipe).title,
-        recipe=recipe.name,
+    words = ["python", "-m", "semcom_models.training", "card", Path(preset).name]
+    words += [f"--recipe={recipe.name}"] if recipe else []
+    words += [f"--set={name}=PATH" for name in results] + (["--default"] if default else [])
+    Card(
+        title=load_recipe(recipe).title if recipe else preset,
+        recipe=recipe.name if recipe else None,
         default=default,
         results=results,
-        command=shlex.join([*words, f"--recipe={recipe.name}", *asked]),
-    )
+        command=shlex.join(words),
+    ).write(weights, codec)
 
 
 if __name__ == "__main__":

@@ -62,44 +62,50 @@ def measure(
     return Measured(curve, lossy, len(pictures))
 
 
-def write_card(
-    weights: Path,
-    codec: Codec,
-    *,
-    title: str,
-    recipe: str,
-    default: bool,
-    results: Mapping[str, Measured],
-    command: str,
-) -> None:
-    """Write ``.json`` (for programs) and ``.md`` (for people) beside a weights file.
+@dataclass(frozen=True)
+class Card:
+    """What is worth knowing of a preset.
 
-    Args:
-        weights: the file that was measured.
-        codec: opened from it.
+    Attributes:
         title: one line.
-        recipe: name of the recipe.
+        recipe: name of the recipe it was trained by, None where nothing is learned.
         default: whether the preset is the scheme's default.
         results: by name of the set of pictures.
         command: that measures again.
     """
-    reached = {
-        name: {f"{point.snr_db:g}": round(point.psnr_db, 2) for point in measured.curve}
-        for name, measured in results.items()
-    }
-    card = {
-        "default": default,
-        "note": title,
-        "recipe": recipe,
-        "golden_psnr_db": round(golden_psnr_db(codec), 3),
-        "reached": reached,
-    }
-    weights.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
-    lines = [f"# {title}", "", f"Trained with `models/recipes/{recipe}`."]
-    for name, measured in results.items():
-        lines += ["", f"## {name} ({measured.pictures} pictures)", "", *_table(measured)]
-    lines += ["", "Measured over additive white Gaussian noise by", "", f"    {command}", ""]
-    weights.with_suffix(".md").write_text("\n".join(lines))
+
+    title: str
+    recipe: str | None
+    default: bool
+    results: Mapping[str, Measured]
+    command: str
+
+    def write(self, weights: Path, codec: Codec) -> None:
+        """Write ``.json`` (for programs) and ``.md`` (for people) beside ``weights``.
+
+        Args:
+            weights: path of the weights file, or where it would be.
+            codec: the preset, open.
+        """
+        reached = {
+            name: {f"{point.snr_db:g}": round(point.psnr_db, 2) for point in measured.curve}
+            for name, measured in self.results.items()
+        }
+        card = {
+            "default": self.default,
+            "note": self.title,
+            "recipe": self.recipe,
+            "golden_psnr_db": round(golden_psnr_db(codec), 3),
+            "reached": reached,
+        }
+        weights.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
+        lines = [f"# {self.title}"]
+        lines += ["", f"Trained with `models/recipes/{self.recipe}`."] if self.recipe else []
+        for name, measured in self.results.items():
+            lines += ["", f"## {name} ({measured.pictures} pictures)", "", *_table(measured)]
+        lines += ["", "Measured over additive white Gaussian noise by", ""]
+        lines += [f"    {self.command}", ""]
+        weights.with_suffix(".md").write_text("\n".join(lines))
 
 
 def _table(measured: Measured) -> list[str]:

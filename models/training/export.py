@@ -27,7 +27,7 @@ def export(recipe: Recipe, network: ADJSCC, folder: Path) -> Path:
     path = folder / f"{recipe.scheme}-{recipe.preset}.safetensors"
     low = min(stage.snr_db[0] for stage in recipe.stages)
     high = max(stage.snr_db[1] for stage in recipe.stages)
-    trained = {"snr_low_db": str(round(low)), "snr_high_db": str(round(high))}
+    trained = {"snr_low_db": str(low), "snr_high_db": str(high)}
     info = WeightsInfo(
         scheme=recipe.scheme,
         preset=recipe.preset,

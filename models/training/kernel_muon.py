@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -25,19 +26,26 @@ class KernelMuon(torch.optim.Optimizer):
     def __init__(self, kernels: Iterable[nn.Parameter], lr: float = 1e-3) -> None:
         super().__init__(list(kernels), {"lr": lr})
         self._kernels: list[nn.Parameter] = self.param_groups[0]["params"]
+        self._matrices: list[nn.Parameter] = []
+
+    @cached_property
+    def _muon(self) -> torch.optim.Muon:
+        # Made when first used: the kernels move to their device after the optimiser is made.
         self._matrices = [nn.Parameter(kernel.detach().flatten(1)) for kernel in self._kernels]
-        self._muon = torch.optim.Muon(
-            self._matrices, lr=lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
+        rate = self.param_groups[0]["lr"]
+        return torch.optim.Muon(
+            self._matrices, lr=rate, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
         )
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Tensor] | None = None) -> None:  # type: ignore[override]
         """One update from the kernels' gradients; ``closure`` is not for this optimiser."""
-        self._muon.param_groups[0]["lr"] = self.param_groups[0]["lr"]
+        muon = self._muon
+        muon.param_groups[0]["lr"] = self.param_groups[0]["lr"]
         for kernel, matrix in zip(self._kernels, self._matrices, strict=True):
             matrix.copy_(kernel.flatten(1))
             matrix.grad = None if kernel.grad is None else kernel.grad.flatten(1)
-        self._muon.step()
+        muon.step()
         for kernel, matrix in zip(self._kernels, self._matrices, strict=True):
             kernel.copy_(matrix.view_as(kernel))
 

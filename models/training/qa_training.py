@@ -91,6 +91,17 @@ def test_checkpoint_of_another_recipe_is_refused(data: Path, tmp_path: Path) -> 
         train(plan(seed=2), Place(data, tmp_path / "a"), accelerator="cpu", quiet=True)
 
 
+def test_damaged_checkpoint_is_one_line(data: Path, tmp_path: Path) -> None:
+    place = Place(data, tmp_path / "a")
+    place.output.mkdir()
+    torch.save({"step": 3}, place.checkpoint)
+    whole = place.checkpoint.read_bytes()
+    for content in (whole, whole[: len(whole) // 2], b"", b"nonsense"):
+        place.checkpoint.write_bytes(content)
+        with pytest.raises(RecipeError, match="damaged"):
+            train(plan(), place, accelerator="cpu", quiet=True)
+
+
 def test_training_improves_and_exports(data: Path, tmp_path: Path) -> None:
     recipe = plan(
         stages=[

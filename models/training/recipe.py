@@ -44,7 +44,8 @@ class Stage(_Strict):
         batch: pictures per update, over all devices.
         crop: side of the square crops in pixels, a multiple of four.
         learning_rate: peak; cosine decay to ``final_learning_rate`` after ``warmup`` updates.
-        snr_db: range of the SNR, drawn uniformly for every picture; equal ends fix it.
+        snr_db: range of the SNR in whole dB, drawn uniformly for every picture; equal ends fix
+            it.
         erasures: largest share of lost symbols; every picture draws its own, half of them none.
         unevenness: largest spread of the noise from symbol to symbol, dB; likewise.
         sources: where crops come from.
@@ -56,7 +57,7 @@ class Stage(_Strict):
     learning_rate: Annotated[float, Field(gt=0)]
     final_learning_rate: Annotated[float, Field(ge=0)] = 0.0
     warmup: Annotated[int, Field(ge=0)] = 0
-    snr_db: tuple[float, float] = (0.0, 20.0)
+    snr_db: tuple[int, int] = (0, 20)
     erasures: Annotated[float, Field(ge=0, lt=1)] = 0.0
     unevenness: Annotated[float, Field(ge=0)] = 0.0
     sources: tuple[Source, ...] = Field(min_length=1)
@@ -96,7 +97,7 @@ class Recipe(_Strict):
         title: one line for the model card.
         channels, filters: sizes of the network, see ``codecs.adjscc.Architecture``.
         seed: of the initial weights, the crops and the channel.
-        precision: Lightning Fabric's name: ``32-true``, ``bf16-mixed``, ``16-mixed``.
+        precision: Lightning Fabric's name: ``32-true`` or ``bf16-mixed``.
         compile: let torch.compile fuse the networks.
         checkpoint_every: updates between two checkpoints.
         stages: one after another.
@@ -110,7 +111,7 @@ class Recipe(_Strict):
     channels: Annotated[int, Field(gt=0)] = 16
     filters: Annotated[int, Field(gt=0)] = 256
     seed: int = 0
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     compile: bool = False
     checkpoint_every: Annotated[int, Field(gt=0)] = 500
     stages: tuple[Stage, ...] = Field(min_length=1)

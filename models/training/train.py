@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import pickle
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from semcom_models.channels import LossyAWGN
-from semcom_models.codecs.adjscc import ADJSCC, Architecture
+from semcom_models.codecs.adjscc import ADJSCC, Architecture, channels_last
 from semcom_models.training.crops import Crops, centre_crops
 from semcom_models.training.kernel_muon import KernelMuon
 from semcom_models.training.recipe import Recipe, RecipeError, Stage
@@ -50,7 +51,7 @@ def build(recipe: Recipe) -> ADJSCC:
     """The recipe's network with the initial weights of its seed."""
     torch.manual_seed(recipe.seed)
     size = Architecture(recipe.channels, recipe.filters, recipe.scheme == "adjscc")
-    return ADJSCC(size).to(memory_format=torch.channels_last)
+    return channels_last(ADJSCC(size))
 
 
 def learning_rate(stage: Stage, step: int) -> float:
@@ -244,8 +245,12 @@ class _Training:
         path = self.place.checkpoint
         if not path.exists():
             return 0
-        state = torch.load(path, map_location=self.fabric.device, weights_only=True)
-        if state["recipe"] != self.recipe.model_dump_json():
+        try:
+            state = torch.load(path, map_location=self.fabric.device, weights_only=True)
+            same = state["recipe"] == self.recipe.model_dump_json()
+        except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
+            raise RecipeError(f"{path} is no checkpoint or a damaged one: remove it") from error
+        if not same:
             raise RecipeError(f"{path} is of another recipe: choose another output or remove it")
         self.network.load_state_dict(state["network"])
         self.muon.load_state_dict(state["muon"])
