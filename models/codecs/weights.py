@@ -9,7 +9,6 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -151,16 +150,10 @@ def weights_id(path: Path) -> int:
         BadWeights: cannot be read.
     """
     try:
-        stat = path.stat()
-        return _weights_id(path, stat.st_mtime_ns, stat.st_size)
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
         raise BadWeights(f"cannot read the weights file {path}: {error.strerror}") from error
-
-
-@lru_cache(maxsize=256)
-def _weights_id(path: Path, mtime_ns: int, size: int) -> int:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").digest()
     return int.from_bytes(digest[:4], "big")
 
 
