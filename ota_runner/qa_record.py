@@ -96,10 +96,14 @@ def test_default_folders_are_numbered(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [str(name) for name in names] == [base, f"{base}-2", f"{base}-3"]
 
 
-def test_abandoned_folder_is_gone(tmp_path: Path) -> None:
-    folder = RunFolder.create(tmp_path / "run", "linear", "ideal")
-    folder.abandon()
-    assert not (tmp_path / "run").exists()
+@pytest.mark.parametrize("there", [False, True])
+def test_abandoned_folder_is_as_before(tmp_path: Path, there: bool) -> None:
+    output = tmp_path / "run"
+    if there:
+        output.mkdir()
+    RunFolder.create(output, "linear", "ideal").abandon()
+    assert output.exists() == there
+    assert not there or not list(output.iterdir())
 
 
 def test_recordings_of_a_resumed_run_do_not_replace_the_old(tmp_path: Path) -> None:

@@ -145,10 +145,12 @@ class RunFolder:
 
     Args:
         path: of the folder; see :meth:`create` and :meth:`open` for new and old ones.
+        made_here: whether this object made the folder, and :meth:`abandon` takes it away.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, made_here: bool = False) -> None:
         self.path = path
+        self._made_here = made_here
 
     @classmethod
     def create(cls, path: Path | None, scheme: str, radio: str) -> Self:
@@ -163,7 +165,10 @@ class RunFolder:
             UsageError: not writable, or it holds a run already.
         """
         try:
-            folder = cls(_numbered(scheme, radio) if path is None else path)
+            if path is None:
+                folder = cls(_numbered(scheme, radio), made_here=True)
+            else:
+                folder = cls(path, made_here=not path.exists())
             if folder.holds_run:
                 raise UsageError(
                     f"{path} holds a run already: give --resume to go on with it, "
@@ -197,8 +202,11 @@ class RunFolder:
         return (self.path / "run.json").exists() or (self.path / "images.jsonl").exists()
 
     def abandon(self) -> None:
-        """Take a folder away again in which nothing was begun."""
-        for folder in (self.path / "sent", self.path / "received", self.iq, self.path):
+        """Take away what was made for a run that was not begun."""
+        made = [self.path / "sent", self.path / "received", self.iq]
+        if self._made_here:
+            made.append(self.path)
+        for folder in made:
             with contextlib.suppress(OSError):  # not there, or not empty
                 folder.rmdir()
 
