@@ -85,6 +85,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_wheel_is_whole(wheel: Path):
     assert missing_files(wheel, list(FOLDERS)) == set()
+    for data_only in ("recipes", "weights"):
+        assert not list((wheel / "semcom_models" / data_only).glob("*.py"))
     (data,) = wheel.glob("gr_semcom-*.data")
     assert blocks_below(data / "data" / BLOCKS) == blocks_below(ROOT / "gr-semcom/grc")
 

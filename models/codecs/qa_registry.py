@@ -22,7 +22,10 @@ from semcom_models.codecs.registry import (
     unregister,
 )
 from semcom_models.codecs.weights import WeightsInfo, load_weights, save_weights, weights_id
+from semcom_models.training.recipe import load_recipe
 from semcom_phy.exchange import ChannelState, CodecLabel, Reception, Transmission
+
+RECIPES = Path(presets.__file__).parents[1] / "recipes"
 
 
 class Net(torch.nn.Module):
@@ -89,6 +92,19 @@ def test_shipped_presets_can_be_told_apart_and_opened() -> None:
         for preset in scheme.presets:
             codec = load(scheme.name, preset.name)
             assert for_label(codec.label) is codec
+
+
+def test_recipes_make_presets_that_can_be_told_apart() -> None:
+    made = [load_recipe(path) for path in sorted(RECIPES.glob("*.yaml"))]
+    assert len(made) > 1
+    for identity in ("number", "preset"):
+        taken = [(recipe.scheme, getattr(recipe, identity)) for recipe in made]
+        assert sorted(set(taken)) == sorted(taken), identity
+    numbers = {(recipe.scheme, recipe.preset): recipe.number for recipe in made}
+    for scheme in schemes():
+        for preset in scheme.presets:
+            if preset.weights is not None:
+                assert numbers[scheme.name, preset.name] == preset.number
 
 
 def test_presets_come_from_weights_files_and_cards(scheme: str, tmp_path: Path) -> None:
