@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+import pytorch_msssim
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
@@ -13,6 +14,7 @@ from semcom_models.metrics import (
     psnr_db,
     psnr_of_mse_db,
     ssim,
+    ssim_and_ms_ssim,
 )
 
 
@@ -32,6 +34,30 @@ def test_agrees_with_scikit_image_on_8_bit_pictures() -> None:
         b, a, channel_axis=0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
     )
     assert ssim(received, sent) == pytest.approx(expected, abs=2e-3)
+
+
+@pytest.mark.parametrize(("height", "width"), [(161, 200), (178, 163), (177, 330)])
+@pytest.mark.parametrize("sigma", [0.0, 0.01, 0.2, 1.0])
+def test_structural_similarities_are_those_of_pytorch_msssim(
+    height: int, width: int, sigma: float
+) -> None:
+    received, sent = (
+        (255 * picture[:, :height, :width]).round() / 255 for picture in noisy_pair(336, sigma)
+    )
+    expected = [
+        float(measure(received[None], sent[None], data_range=1.0))
+        for measure in (pytorch_msssim.ssim, pytorch_msssim.ms_ssim)
+    ]
+    assert ssim_and_ms_ssim(received, sent) == pytest.approx(expected, abs=2e-6)
+    assert [ssim(received, sent), ms_ssim(received, sent)] == pytest.approx(expected, abs=2e-6)
+
+
+def test_unlike_pictures_have_negative_ssim_but_no_ms_ssim() -> None:
+    _, sent = noisy_pair(168)
+    found = ssim_and_ms_ssim(1 - sent, sent)
+    expected = float(pytorch_msssim.ssim(1 - sent[None], sent[None], data_range=1.0))
+    assert found == (pytest.approx(expected, abs=2e-6), 0.0)
+    assert expected < 0
 
 
 def test_is_of_pictures_as_saved() -> None:
@@ -57,6 +83,11 @@ def test_small_pictures_have_no_structure() -> None:
     assert ms_ssim(received[:, :160], sent[:, :160]) is None
     assert ssim(received[:, :11, :11], sent[:, :11, :11]) is not None
     assert ssim(received[:, :10], sent[:, :10]) is None
+    assert ssim_and_ms_ssim(received[:, :10], sent[:, :10]) == (None, None)
+    assert ssim_and_ms_ssim(received[:, :160], sent[:, :160]) == (
+        ssim(received[:, :160], sent[:, :160]),
+        None,
+    )
 
 
 def test_more_noise_is_worse() -> None:
@@ -65,7 +96,7 @@ def test_more_noise_is_worse() -> None:
         assert (measure(mild, sent) or 0) > (measure(harsh, sent) or 0)
 
 
-@pytest.mark.parametrize("measure", [mse, psnr_db, ssim, ms_ssim])
+@pytest.mark.parametrize("measure", [mse, psnr_db, ssim, ms_ssim, ssim_and_ms_ssim])
 def test_shapes_must_agree(measure: object) -> None:
     assert callable(measure)
     with pytest.raises(ValueError, match="cannot be compared"):

@@ -67,5 +67,5 @@ def _reduce(picture: Image.Image, scale: float, filter_: Image.Resampling) -> Im
 
 def _uri(picture: Image.Image) -> str:
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
+    picture.save(buffer, format="PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
