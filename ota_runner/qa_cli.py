@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,24 @@ def test_decoder_that_raises_fails_one_picture(
     monkeypatch.setattr(kind, "decode", decode)
     assert execute(["--resume", "--output", str(output)]) == 0  # failed ones are tried again
     assert len(records(output)) == 4
+
+
+def test_header_that_claims_a_size_nobody_sends_fails_one_picture(
+    blocks: str, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive = IdealLink.receive
+
+    def boast(self: IdealLink, timeout_s: float = 60.0) -> Reception | None:
+        reception = receive(self, timeout_s)
+        if reception is None or reception.header.picture != 1:
+            return reception
+        return replace(reception, header=replace(reception.header, height=16384, width=16384))
+
+    monkeypatch.setattr(IdealLink, "receive", boast)
+    output = tmp_path / "run"
+    assert execute(ideal(blocks, pictures, output)) == 4
+    assert [record["status"] for record in records(output)] == ["completed", "failed", "completed"]
+    assert "claims a picture of 16384x16384" in records(output)[1]["error"]
 
 
 def test_link_that_breaks_keeps_what_is_done(

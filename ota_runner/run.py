@@ -20,7 +20,7 @@ from ota_runner.pictures import Picture
 from ota_runner.record import Label, Latency, PictureRecord, RunFolder
 from semcom_models import metrics
 from semcom_models.codecs import registry
-from semcom_models.codecs.base import Codec, Request
+from semcom_models.codecs.base import Codec, Request, decode_picture
 from semcom_models.data import save_picture
 from semcom_phy.exchange import ChannelState, Reception, Transmission
 from semcom_phy.fragments import channel_uses
@@ -161,7 +161,7 @@ def _send_picture(draft: _Draft, job: Job, link: Link, folder: RunFolder) -> Pic
     draft.fields["snr_estimated_db"] = snr_db if math.isfinite(snr_db) else None
     with draft.timed("decode"):
         codec = registry.for_label(reception.header.label, job.weights)
-        [decoded] = codec.decode([reception])
+        decoded = decode_picture(codec, reception)
     draft.fields |= _compare(decoded, image)
     received = f"received/{draft.picture.file_name}"
     save_picture(folder.path / received, decoded)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from semcom_models.data import MAX_PIXELS
 from semcom_phy.exchange import ChannelState, CodecLabel, Reception, Transmission
 
 
@@ -72,3 +73,27 @@ class Codec(ABC):
         Raises:
             ValueError: a header that this codec's encoder cannot have written.
         """
+
+
+def decode_picture(codec: Codec, reception: Reception) -> Tensor:
+    """Decode a picture whose header anybody may have sent, within bounds of memory.
+
+    Args:
+        codec: that the header names.
+        reception: of the picture.
+
+    Returns:
+        ``[3, height, width]`` in [0, 1].
+
+    Raises:
+        ValueError: of more than :data:`semcom_models.data.MAX_PIXELS`, which no sender reads, or
+            not of that codec.
+    """
+    height, width = reception.header.height, reception.header.width
+    if height * width > MAX_PIXELS:
+        raise ValueError(
+            f"a header claims a picture of {width}x{height}: at most {MAX_PIXELS // 10**6} "
+            "megapixels are decoded"
+        )
+    (picture,) = codec.decode([reception])
+    return picture

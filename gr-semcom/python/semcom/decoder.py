@@ -23,8 +23,9 @@ class Decoder(WorkerBlock):
     """Decodes pictures in a thread of its own, each with the codec that its header names.
 
     Message ports: ``receptions`` in and ``pictures`` out, PDUs of :mod:`gnuradio.semcom.pdu`
-    ended by ``PMT_EOF``. A picture whose codec or weights are not here, or whose sections are not
-    such a codec's, is reported, counted and dropped: it may be somebody else's.
+    ended by ``PMT_EOF``. A picture whose codec or weights are not here, whose sections are not
+    such a codec's, or whose size no picture has, is reported, counted and dropped: it may be
+    somebody else's.
 
     Args:
         codecs: open codecs to use, by their labels, before those that the registry finds.
@@ -43,6 +44,7 @@ class Decoder(WorkerBlock):
     def work_on(self, message: Pmt) -> Iterable[Pmt]:
         import torch
 
+        from semcom_models.codecs.base import decode_picture
         from semcom_models.codecs.registry import NoWeights, UnknownScheme
 
         reception = reception_from_pdu(message)
@@ -53,7 +55,7 @@ class Decoder(WorkerBlock):
             return self._drop(number, error)
         try:
             with torch.no_grad():
-                picture = codec.decode([reception])[0]
+                picture = decode_picture(codec, reception)
         except ValueError as error:
             return self._drop(number, error)
         return [picture_to_pdu(number, picture.cpu().numpy())]

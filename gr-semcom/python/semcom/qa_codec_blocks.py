@@ -3,6 +3,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,7 @@ class PixelCodec(Codec):
 
     def __init__(self) -> None:
         self.states: list[ChannelState] = []
+        self.decoded = 0
 
     def encode(
         self, images: Sequence[Tensor], state: ChannelState, request: Request | None = None
@@ -60,6 +62,7 @@ class PixelCodec(Codec):
 
     def decode(self, receptions: Sequence[Reception]) -> list[Tensor]:
         pictures = []
+        self.decoded += len(receptions)
         for reception in receptions:
             section, header = reception.sections[0], reception.header
             assert isinstance(section, ReceivedAnalog)
@@ -95,12 +98,18 @@ def folder(tmp_path: Path) -> Path:
 
 
 class Flow(gr.top_block):
-    def __init__(self, folder: Path, window: int = 0, lost: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        window: int = 0,
+        lost: Sequence[int] = (),
+        channel: IdealChannel | None = None,
+    ) -> None:
         super().__init__()
         self.codec = PixelCodec()
         self.source = PictureSource(folder / "in", window)
         self.encoder = Encoder(self.codec, snr_db=4.0)
-        self.channel = IdealChannel(lost=lost)
+        self.channel = channel or IdealChannel(lost=lost)
         self.decoder = Decoder([self.codec])
         self.sink = PictureSink(folder / "out")
         self.msg_connect(self.source, "pictures", self.encoder, "pictures")
@@ -248,6 +257,23 @@ def test_a_picture_that_its_codec_cannot_have_made_is_dropped_and_counted(folder
     check(flow)
     assert flow.decoder.undecodable == 1
     assert flow.sink.pictures == 5
+
+
+def test_a_picture_of_a_size_that_nobody_sends_is_dropped_and_counted(folder: Path) -> None:
+    class Boaster(IdealChannel):
+        def work_on(self, message: Pmt) -> Iterable[Pmt]:
+            picture, transmission, _ = transmission_from_pdu(message)
+            reception = self.link.transfer(transmission, picture)
+            header = replace(reception.header, height=16384, width=16384)
+            self.publish("sent", pmt.from_long(picture))
+            return [reception_to_pdu(replace(reception, header=header) if picture else reception)]
+
+    flow = Flow(folder, channel=Boaster())
+    flow.run()
+    check(flow)
+    assert flow.decoder.undecodable == 5
+    assert flow.codec.decoded == 1
+    assert list(flow.sink.metrics) == [0]
 
 
 def test_an_unreadable_picture_ends_the_flowgraph_with_its_error(folder: Path) -> None:
