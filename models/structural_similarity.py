@@ -32,7 +32,8 @@ def ssim(a: Tensor, b: Tensor) -> float:
     """SSIM, mean over the colours.
 
     Args:
-        a, b: ``[3, H, W]`` float32 in [0, 1], sides of at least :data:`WINDOW`.
+        a: ``[3, H, W]`` float32 in [0, 1], sides of at least :data:`WINDOW`.
+        b: likewise.
     """
     return float(_means(a, b)[0].mean())
 
@@ -41,7 +42,8 @@ def ssim_and_ms_ssim(a: Tensor, b: Tensor) -> tuple[float, float]:
     """SSIM and MS-SSIM, means over the colours; the finest scale of the one is the other.
 
     Args:
-        a, b: ``[3, H, W]`` float32 in [0, 1], sides of at least :data:`MS_SSIM_SIDE`.
+        a: ``[3, H, W]`` float32 in [0, 1], sides of at least :data:`MS_SSIM_SIDE`.
+        b: likewise.
     """
     whole, contrast = _means(a, b)
     product = contrast.relu() ** SCALE_WEIGHTS[0]
