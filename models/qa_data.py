@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from semcom_models import data
@@ -56,6 +59,33 @@ def test_grey_and_16_bit_grey(tmp_path: Path) -> None:
     Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.tif")
     for name in ("grey.png", "deep.png", "deep.tif"):
         assert np.array_equal(load_rgb8(tmp_path / name), np.repeat(grey[:, :, None], 3, 2)), name
+
+
+def write_png_of_16_bit_rgb(path: Path, samples: NDArray[np.uint16]) -> None:
+    """By hand: Pillow writes no such file."""
+    height, width, _ = samples.shape
+    lines = (b"\0" + line.astype(">u2").tobytes() for line in samples)
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        check = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(b"".join(lines)))
+        + chunk(b"IEND", b"")
+    )
+
+
+def test_16_bit_colour(tmp_path: Path) -> None:
+    deep = np.random.default_rng(2).integers(0, 65536, (6, 9, 3), np.uint16)
+    deep[0, :3] = [[0, 65535, 0], [255, 256, 257], [65279, 65280, 65281]]
+    write_png_of_16_bit_rgb(tmp_path / "deep.png", deep)
+    loaded = load_rgb8(tmp_path / "deep.png")
+    assert loaded.shape == deep.shape
+    assert np.abs(loaded - deep / 257).max() <= 1
+    assert loaded[0, 0].tolist() == [0, 255, 0]
 
 
 def test_one_bit_and_palette(tmp_path: Path) -> None:
