@@ -100,11 +100,11 @@ def test_recipes_make_presets_that_can_be_told_apart() -> None:
     for identity in ("number", "preset"):
         taken = [(recipe.scheme, getattr(recipe, identity)) for recipe in made]
         assert sorted(set(taken)) == sorted(taken), identity
-    numbers = {(recipe.scheme, recipe.preset): recipe.number for recipe in made}
+    numbers = {f"{recipe.scheme}-{recipe.preset}": recipe.number for recipe in made}
     for scheme in schemes():
         for preset in scheme.presets:
             if preset.weights is not None:
-                assert numbers[scheme.name, preset.name] == preset.number
+                assert numbers[f"{scheme.name}-{preset.name}"] == preset.number
 
 
 def test_presets_come_from_weights_files_and_cards(scheme: str, tmp_path: Path) -> None:
