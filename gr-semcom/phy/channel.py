@@ -9,6 +9,7 @@ starts to listen. Whatever the stream's pieces, the result is the same.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,14 +89,17 @@ class SampleChannel:
     Args:
         config: what it does.
         numerology: sample rate and antennas.
-        seed: of the noise, which is drawn afresh for every sample.
+        seed: of the noise, which is drawn afresh for every sample; several numbers make one
+            seed together.
 
     Raises:
         ValueError: taps of other numbers of antennas, or a carrier offset beyond half the
             sample rate.
     """
 
-    def __init__(self, config: ChannelConfig, numerology: Numerology, seed: int = 0) -> None:
+    def __init__(
+        self, config: ChannelConfig, numerology: Numerology, seed: int | Sequence[int] = 0
+    ) -> None:
         if abs(config.cfo_hz) > numerology.sample_rate / 2:
             raise ValueError(
                 f"carrier offset of {config.cfo_hz} Hz does not fit a sample rate of "

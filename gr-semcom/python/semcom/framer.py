@@ -36,8 +36,8 @@ class Framer(GuardedBlock):
     """Cuts transmissions into frames and modulates them.
 
     Streams: one output of complex samples a transmit antenna. A picture is one burst: ``tx_sob``
-    on its first sample, ``tx_eob`` on its last; then comes silence that lets the receiver finish
-    the picture before the next one is sent.
+    and ``picture``, its number, on its first sample, ``tx_eob`` on its last; then comes silence
+    that lets the receiver finish the picture before the next one is sent.
 
     Message ports: ``transmissions`` in, PDUs of :mod:`gnuradio.semcom.pdu`, ended by ``PMT_EOF``,
     which ends the stream; ``sent`` out, the number of each picture when its last sample is out.
@@ -127,6 +127,7 @@ class Framer(GuardedBlock):
     def _modulate(self, burst: _Burst) -> Iterator[ComplexArray]:
         """The burst's samples, a frame at a time; called when all before them are out."""
         self._tag("tx_sob", self.samples_out)
+        self._tag("picture", self.samples_out, pmt.from_long(burst.picture))
         for frame in burst.frames:
             samples = self._modulator.frame(frame, burst.csi)
             self.frames_sent += 1
@@ -139,9 +140,9 @@ class Framer(GuardedBlock):
         with self._lock:
             self.pictures_waiting -= 1
 
-    def _tag(self, key: str, sample: int) -> None:
+    def _tag(self, key: str, sample: int, value: Pmt = pmt.PMT_T) -> None:
         for port in range(self._numerology.tx_antennas):
-            self.add_item_tag(port, sample, pmt.intern(key), pmt.PMT_T)
+            self.add_item_tag(port, sample, pmt.intern(key), value)
 
     def _on_transmission(self, message: Pmt) -> None:
         if is_end_of_stream(message):

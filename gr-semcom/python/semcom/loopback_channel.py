@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pmt
 from gnuradio import gr
 from gnuradio.semcom.guard import Arrays, GuardedBlock
 
@@ -13,6 +14,7 @@ from semcom_phy.numerology import Numerology
 
 _BUFFER = 1 << 17
 _LONGEST_STEP = 1 << 16  # bounds memory and keeps all blocks of a flowgraph busy
+_PICTURE = pmt.intern("picture")
 
 
 class LoopbackChannel(GuardedBlock):
@@ -22,8 +24,13 @@ class LoopbackChannel(GuardedBlock):
     receiver that saw where bursts begin would cheat. The result depends on the seed and the
     samples, not on how the scheduler cuts them.
 
+    At a tag ``picture`` the channel starts afresh, its clocks too, with noise that depends on
+    the seed and the picture's number alone: a picture meets the same channel whichever were sent
+    before it.
+
     Args:
-        config: what the channel does.
+        config: what the channel does; its ``start_sample`` and ``stop_sample`` count from where
+            the channel starts.
         numerology: sample rate and antennas.
         seed: of the noise.
 
@@ -37,6 +44,7 @@ class LoopbackChannel(GuardedBlock):
 
     def __init__(self, config: ChannelConfig, numerology: Numerology, seed: int = 0) -> None:
         super().__init__("semcom_loopback_channel", numerology.tx_antennas, numerology.rx_antennas)
+        self._config, self._numerology, self._seed = config, numerology, seed
         self._channel = SampleChannel(config, numerology, seed)
         self._pending: ComplexArray = np.empty((numerology.rx_antennas, 0), np.complex64)
         self.samples_in = 0
@@ -52,7 +60,7 @@ class LoopbackChannel(GuardedBlock):
         taken = 0
         if self._pending.shape[1] == 0:
             taken = min(_LONGEST_STEP, *(len(samples) for samples in inputs))
-            self._pending = self._channel.process(np.stack([s[:taken] for s in inputs]))
+            self._pending = self._pass(np.stack([s[:taken] for s in inputs]))
             for port in range(len(inputs)):
                 self.consume(port, taken)
         count = min(self._pending.shape[1], len(outputs[0]))
@@ -62,6 +70,19 @@ class LoopbackChannel(GuardedBlock):
         self.samples_out += count
         self.samples_in += taken
         return count
+
+    def _pass(self, samples: ComplexArray) -> ComplexArray:
+        """What the receiver hears of the next samples ``[tx, n]`` of the input."""
+        tags = self.get_tags_in_window(0, 0, samples.shape[1], _PICTURE)
+        begun = self.nitems_read(0)
+        before, *bursts = np.split(samples, [tag.offset - begun for tag in tags], axis=1)
+        heard = [self._channel.process(before)]
+        for tag, burst in zip(tags, bursts, strict=True):
+            heard.append(self._channel.flush())
+            seed = [self._seed, pmt.to_long(tag.value)]
+            self._channel = SampleChannel(self._config, self._numerology, seed)
+            heard.append(self._channel.process(burst))
+        return np.concatenate(heard, axis=1)
 
     def drained(self, sent: int, received: int) -> bool:
         """Whether a receiver that took ``received`` samples has all there is of ``sent`` ones."""

@@ -69,15 +69,19 @@ def test_a_picture_is_one_tagged_burst() -> None:
     picture = transmission(30_000)
     framer = Framer(waveform)
     framer.submit(0, picture, ChannelState())
-    framer.submit(1, picture, ChannelState())
+    framer.submit(70_000, picture, ChannelState())
     framer.end()
     streams, tags = run(framer)
     found = [(pmt.symbol_to_string(tag.key), tag.offset) for tag in tags]
+    numbers = [pmt.to_long(tag.value) for tag in tags if str(tag.key) == "picture"]
+    assert numbers == [0, 70_000]
     length, period = air_samples(picture, waveform), len(streams[0]) // 2
     assert found == [
         ("tx_sob", 0),
+        ("picture", 0),
         ("tx_eob", length - 1),
         ("tx_sob", period),
+        ("picture", period),
         ("tx_eob", period + length - 1),
     ]
 

@@ -20,12 +20,16 @@ def noise(antennas: int, count: int) -> ComplexArray:
 
 
 def through_block(
-    samples: ComplexArray, channel: LoopbackChannel, rx: int, max_items: int, tag_at: int = -1
+    samples: ComplexArray,
+    channel: LoopbackChannel,
+    rx: int,
+    max_items: int,
+    *pictures: tuple[int, int],
 ) -> tuple[ComplexArray, int]:
     flowgraph = gr.top_block()
-    tag = gr.tag_t()
-    tag.offset, tag.key, tag.value = max(tag_at, 0), pmt.intern("tx_sob"), pmt.PMT_T
-    tags = [tag] if tag_at >= 0 else []
+    tags = [gr.tag_t() for _ in pictures]
+    for tag, (offset, number) in zip(tags, pictures, strict=True):
+        tag.offset, tag.key, tag.value = offset, pmt.intern("picture"), pmt.from_long(number)
     sources = [blocks.vector_source_c(row.tolist(), False, 1, tags) for row in samples]
     sinks = [blocks.vector_sink_c() for _ in range(rx)]
     for port, source in enumerate(sources):
@@ -56,9 +60,24 @@ def test_it_is_the_channel_whatever_the_pieces(tx: int, rx: int, max_items: int)
     assert not block.drained(60_000, received.shape[1] - 1)
 
 
+@pytest.mark.parametrize("max_items", [1000, 100_000])
+def test_each_picture_meets_the_channel_from_its_start(max_items: int) -> None:
+    waveform = numerology("narrow")
+    samples = noise(1, 60_000)
+    block = LoopbackChannel(CONFIG, waveform, seed=5)
+    received, _ = through_block(samples, block, 1, max_items, (0, 7), (25_001, 70_000))
+    parts = [SampleChannel(CONFIG, waveform, seed=5).flush()]
+    for number, part in ((7, samples[:, :25_001]), (70_000, samples[:, 25_001:])):
+        channel = SampleChannel(CONFIG, waveform, seed=(5, number))
+        parts += [channel.process(part), channel.flush()]
+    expected = np.concatenate(parts[:-1], axis=1)  # the last one goes on
+    assert received.shape == expected.shape
+    assert np.allclose(received, expected, atol=1e-5)
+
+
 def test_no_tag_passes() -> None:
     block = LoopbackChannel(ChannelConfig(), numerology("narrow"))
-    received, tags = through_block(noise(1, 5000), block, 1, 100_000, tag_at=100)
+    received, tags = through_block(noise(1, 5000), block, 1, 100_000, (100, 0))
     assert received.shape[1] > 4000
     assert tags == 0
 
