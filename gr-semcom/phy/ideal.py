@@ -10,9 +10,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
@@ -27,7 +26,7 @@ from semcom_phy.link import LinkStats
 from semcom_phy.numerology import NARROW, Numerology
 
 
-class IdealLink:
+class IdealLink(AbstractContextManager["IdealLink"]):
     """A link of known SNR, additive white Gaussian noise and nothing else.
 
     The noise depends on nothing but ``seed`` and the picture's number: the same picture meets
@@ -156,15 +155,7 @@ class IdealLink:
         if self._closed:
             raise RuntimeError("the link is closed")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
 

@@ -7,9 +7,9 @@ whether the symbols crossed a matrix product or GNU Radio and a pair of antennas
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from semcom_phy.exchange import ChannelState, Reception, Transmission
 
@@ -20,7 +20,7 @@ class LinkStats:
 
     Attributes:
         frames_sent: frames handed to the channel.
-        frames_received: frames found, of which the header's CRC held.
+        frames_received: frames that arrived of the pictures received.
         samples: samples sent per antenna, cyclic prefixes, preambles, pilots, headers and the
             guard around every picture included; divided by the source dimensions it is the
             air CBR. Channel uses where the link has no waveform.
@@ -39,7 +39,7 @@ class LinkStats:
 
 
 @runtime_checkable
-class Link(Protocol):
+class Link(AbstractContextManager["Link"], Protocol):
     """Carries transmissions one after the other; a context manager that closes itself."""
 
     @property
@@ -80,12 +80,3 @@ class Link(Protocol):
     def close(self) -> None:
         """Release everything; safe to call twice."""
         ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...

@@ -6,11 +6,11 @@ from __future__ import annotations
 import queue
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from gnuradio import gr
 from gnuradio.semcom.framer import Framer
@@ -35,8 +35,10 @@ _POLL_S = 0.01
 _END_S = 10.0
 
 
-class FlowgraphLink:
+class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
     """``framer -> radio -> receiver`` in GNU Radio, a picture at a time.
+
+    A link that was not closed stops its flowgraph when Python ends, at the latest.
 
     Args:
         radio: what carries the samples.
@@ -67,9 +69,12 @@ class FlowgraphLink:
         self._recording = Recording(record_to, numerology, radio) if record_to else None
         self._flowgraph = self._connect(numerology)
         self._waiting: deque[tuple[int, float]] = deque()
-        self._early: dict[int, Reception] = {}
+        self._arrived: deque[Reception] = deque()
+        self._frames_received = 0
         self._seconds = 0.0
         self._closed = False
+        # Threads that still run Python blocks when the interpreter goes would abort the process.
+        self._stop = weakref.finalize(self, _stop, self._flowgraph)
         self._flowgraph.start()
 
     def _connect(self, numerology: Numerology) -> gr.top_block:
@@ -87,14 +92,14 @@ class FlowgraphLink:
         return flowgraph
 
     def _blocks(self) -> tuple[gr.basic_block, ...]:
-        return self._framer, self.radio.sink, self.radio.source, self._receiver
+        return self._framer, *self.radio.blocks, self._receiver
 
     @property
     def stats(self) -> LinkStats:
         """What was carried so far, see :class:`semcom_phy.link.LinkStats`."""
         return LinkStats(
             frames_sent=self._framer.frames_sent,
-            frames_received=self._receiver.counters.frames,
+            frames_received=self._frames_received,
             samples=self._framer.burst_samples,
             seconds=self._seconds,
         )
@@ -115,34 +120,45 @@ class FlowgraphLink:
         self._require_running()
         if not self._waiting:
             raise RuntimeError("no picture is on its way: send one first")
-        picture, sent_at = self._waiting[0]
-        reception = self._await(picture, timeout_s)
-        self._waiting.popleft()
+        self._await(timeout_s)
+        picture, sent_at = self._waiting.popleft()
         self._seconds += time.monotonic() - sent_at
-        return reception
+        # Pictures come in the order of sending: a later one says that this one is lost.
+        if not self._arrived or self._arrived[0].header.picture != picture:
+            return None
+        self._frames_received += int(self._arrived[0].fragments.sum())
+        return self._arrived.popleft()
 
-    def _await(self, picture: int, timeout_s: float) -> Reception | None:
+    def _await(self, timeout_s: float) -> None:
+        """Wait until a picture that was sent has arrived, or none can any more."""
         deadline, progress = time.monotonic() + timeout_s, -1
-        while picture not in self._early:
+        while not self._sent_arrived():
             # What is asked first cannot be outdated by what is asked next.
             drained = self._drained()
             try:
-                reception = self._received.get(timeout=0 if drained else _POLL_S)
-                self._early[reception.header.picture] = reception
+                self._arrived.append(self._received.get(timeout=0 if drained else _POLL_S))
                 continue
             except queue.Empty:
                 pass
             check(self._blocks())
             if drained:
-                return self._flush(picture)
+                self._flush()
+                self._sent_arrived()
+                return
             if progress != self._receiver.samples_in:
                 progress, deadline = self._receiver.samples_in, time.monotonic() + timeout_s
             elif time.monotonic() > deadline:
                 raise TimeoutError(
                     f"radio '{self.radio.name}' made no progress for {timeout_s:g} s "
-                    f"while picture {picture} was on its way"
+                    f"while picture {self._waiting[0][0]} was on its way"
                 )
-        return self._early.pop(picture)
+
+    def _sent_arrived(self) -> bool:
+        """Whether a picture that was sent has arrived; other senders' pictures are dropped."""
+        sent = {picture for picture, _ in self._waiting}
+        while self._arrived and self._arrived[0].header.picture not in sent:
+            self._arrived.popleft()
+        return bool(self._arrived)
 
     def _drained(self) -> bool:
         framer = self._framer
@@ -150,16 +166,14 @@ class FlowgraphLink:
             framer.samples_out, self._receiver.samples_in
         )
 
-    def _flush(self, picture: int) -> Reception | None:
+    def _flush(self) -> None:
         """The rest of a picture that the end of the stream cut off."""
         done = threading.Event()
         self._receiver.flush_picture(done.set)
         while not done.wait(_POLL_S):
             check(self._blocks())
         while not self._received.empty():
-            reception = self._received.get()
-            self._early[reception.header.picture] = reception
-        return self._early.pop(picture, None)
+            self._arrived.append(self._received.get())
 
     def _require_running(self) -> None:
         if self._closed:
@@ -168,27 +182,33 @@ class FlowgraphLink:
 
     def close(self) -> None:
         """Stop the flowgraph and finish the recordings; safe to call twice."""
+        self._close(drain=self.radio.ends_with_input)
+
+    def _close(self, drain: bool) -> None:
         if self._closed:
             return
         self._closed = True
-        if self.radio.ends_with_input:
+        if drain:
             # Ending the input lets every block, recordings too, take what is still on its way.
             self._framer.end()
-            waiter = threading.Thread(target=self._flowgraph.wait, daemon=True)
+            waiter = threading.Thread(target=_wait, args=[self._flowgraph], daemon=True)
             waiter.start()
             waiter.join(_END_S)
-        self._flowgraph.stop()
-        self._flowgraph.wait()
+        self._stop()
         if self._recording is not None:
             self._recording.finish()
 
-    def __enter__(self) -> Self:
-        return self
+    def __exit__(self, *raised: object) -> None:
+        # After an interruption nobody waits for what is still on its way.
+        self._close(drain=self.radio.ends_with_input and raised[0] is None)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
+
+def _stop(flowgraph: gr.top_block) -> None:
+    flowgraph.stop()
+    _wait(flowgraph)
+
+
+def _wait(flowgraph: gr.top_block) -> None:
+    # GNU Radio's own wait() starts a thread, which Python forbids at its end, and takes Ctrl-C
+    # for itself.
+    gr.top_block_wait_unlocked(flowgraph._impl)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The flowgraph as a link: what is sent arrives, or is known to be lost, or the error comes out."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -26,8 +28,9 @@ from semcom_phy.exchange import (
     Reception,
     Transmission,
 )
-from semcom_phy.fragments import air_samples
+from semcom_phy.fragments import air_samples, fragment
 from semcom_phy.link import Link
+from semcom_phy.modulator import Modulator
 from semcom_phy.numerology import Numerology
 
 NARROW = numerology("narrow")
@@ -56,6 +59,15 @@ class TestRadio(Radio):
 
     def drained(self, sent: int, received: int) -> bool:
         return self.channel.drained(sent, received)
+
+
+class EndlessRadio(TestRadio):
+    """A radio that cannot tell when all has arrived, as devices cannot."""
+
+    ends_with_input = False
+
+    def drained(self, sent: int, received: int) -> bool:
+        return False
 
 
 def symbols_of(reception: Reception | None) -> ComplexArray:
@@ -186,6 +198,67 @@ def test_a_lost_picture_is_known_at_once_and_a_part_is_delivered() -> None:
         assert link.stats.frames_lost == 4
 
 
+class Foreign(LoopbackChannel):
+    """Another sender's picture is in the air first, and the receiver hears nothing at first."""
+
+    def __init__(self, missed: int) -> None:
+        super().__init__(ChannelConfig(snr_db=20.0), NARROW)
+        self._missed = missed
+        modulator = Modulator(NARROW)
+        frames = fragment(transmission(100), 77, NARROW)
+        self._pending = np.concatenate([modulator.frame(frame) for frame in frames], axis=1)
+
+    def process(self, inputs: Arrays, outputs: Arrays) -> int:
+        missed = max(self._missed - self.samples_in, 0)
+        inputs = [np.concatenate([np.zeros_like(s[:missed]), s[missed:]]) for s in inputs]
+        return super().process(inputs, outputs)
+
+
+def test_foreign_pictures_are_dropped_and_a_later_one_settles_an_earlier() -> None:
+    picture = transmission(15_000)
+    radio = EndlessRadio(Foreign(air_samples(picture, NARROW)))
+    with FlowgraphLink(radio, NARROW) as link:
+        for number in range(2):
+            link.send(number, picture, STATE)
+        assert link.receive(timeout_s=20) is None  # the radio does not tell that nothing comes
+        reception = link.receive(timeout_s=20)
+        assert reception is not None
+        assert reception.header.picture == 1
+        assert link.counters.frames == 3
+        assert link.stats.frames_received == reception.fragments.sum() == 2
+        assert link.stats.frames_lost == 2
+
+
+def test_an_interrupted_link_closes_at_once() -> None:
+    def interrupted(link: FlowgraphLink) -> None:
+        with link:
+            for number in range(40):
+                link.send(number, transmission(100_000), STATE)
+            raise KeyboardInterrupt
+
+    link = FlowgraphLink(open_radio("loopback", NARROW), NARROW)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(link)
+    assert link.stats.frames_sent < 180  # half of them
+
+
+def test_a_link_left_open_does_not_abort_python() -> None:
+    script = (
+        "from gnuradio.semcom import FlowgraphLink, numerology\n"
+        "from gnuradio.semcom.qa_framer import transmission\n"
+        "from gnuradio.semcom.radios import open_radio\n"
+        "from semcom_phy.exchange import ChannelState\n"
+        "narrow = numerology('narrow')\n"
+        "link = FlowgraphLink(open_radio('loopback', narrow), narrow)\n"
+        "for number in range(40):\n"
+        "    link.send(number, transmission(100_000), ChannelState())\n"
+        "raise SystemExit(7)\n"
+    )
+    command = [sys.executable, "-c", script]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (7, "")
+
+
 class Failing(LoopbackChannel):
     def process(self, inputs: Arrays, outputs: Arrays) -> int:
         if self.samples_in > 20_000:
@@ -219,10 +292,6 @@ class Stuck(LoopbackChannel):
     def process(self, inputs: Arrays, outputs: Arrays) -> int:
         time.sleep(0.01)
         return 0
-
-
-class EndlessRadio(TestRadio):
-    ends_with_input = False
 
 
 def test_a_radio_that_does_nothing_is_given_up() -> None:

@@ -78,6 +78,11 @@ class Radio(ABC):
     def source(self) -> gr.basic_block:
         """Gives one stream of complex samples a receive antenna."""
 
+    @property
+    def blocks(self) -> tuple[gr.basic_block, ...]:
+        """All blocks whose errors are the radio's; a radio of more than sink and source adds."""
+        return self.sink, self.source
+
     @abstractmethod
     def drained(self, sent: int, received: int) -> bool:
         """Whether nothing of what was sent can still reach the receiver.
