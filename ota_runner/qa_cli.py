@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
+from safetensors.torch import save_file
 from torch import Tensor
 
 from ota_runner import main_job, run
@@ -387,6 +389,7 @@ def test_default_output_is_numbered(
         (["--config", "missing.yaml"], ["cannot read missing.yaml"]),
         (["--output", "damaged.png/run"], ["cannot write to damaged.png", "another --output"]),
         (["--weights", "damaged.png"], ["damaged.png is corrupt"]),
+        (["--weights", "foreign.safetensors"], ["foreign.safetensors is not of this project"]),
         (["--weights", "nowhere"], ["no weights file or folder nowhere"]),
         (["report", "empty"], ["empty holds no run"]),
         (["train", "missing.yaml"], ["missing.yaml"]),
@@ -410,6 +413,7 @@ def test_mistakes_give_one_clear_line(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     (tmp_path / "damaged.png").write_bytes(b"\x89PNG no more")
+    save_file({"layer": torch.zeros(2)}, tmp_path / "foreign.safetensors")
     (tmp_path / "typo.yaml").write_text("snrr: 3\n")
     (tmp_path / "number.yaml").write_text("radio: 5\n")
     there = set(tmp_path.iterdir())
