@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import shlex
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -44,7 +45,11 @@ and a report is left. Further options depend on the radio: ask with --radio NAME
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program and exit."""
-    sys.exit(execute(list(sys.argv[1:] if arguments is None else arguments)))
+    code = execute(list(sys.argv[1:] if arguments is None else arguments))
+    # Python takes a while to end; a second Ctrl-C must not change what the run came to.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(code)
 
 
 def execute(arguments: list[str]) -> int:

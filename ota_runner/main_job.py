@@ -59,7 +59,11 @@ def main_job(layers: Sequence[Layer], choice: RadioChoice, invocation: Invocatio
         RadioUnavailable: the radio is not there.
         OutputFailed: the folder cannot be written any more.
     """
-    settings = resolve(layers, choice.options)
+    with _interrupted_once():
+        return _main_job(resolve(layers, choice.options), choice, invocation)
+
+
+def _main_job(settings: Settings, choice: RadioChoice, invocation: Invocation) -> ExitCode:
     run = settings.run
     codec = _open_codec(settings)
     pictures = open_pictures(run.images)
@@ -70,7 +74,7 @@ def main_job(layers: Sequence[Layer], choice: RadioChoice, invocation: Invocatio
         radio = choice.open(
             settings.radio, preset(run.numerology), folder.new_iq() if run.record_iq else None
         )
-        with _terminate_like_interrupt(), radio.link as link:
+        with radio.link as link:
             manifest = _manifest(settings, codec, radio, pictures, invocation.command)
             done = _go_on(folder, manifest) if old else []
             if not old:
@@ -78,13 +82,14 @@ def main_job(layers: Sequence[Layer], choice: RadioChoice, invocation: Invocatio
             finished = {record.picture for record in done}
             job = Job(codec, run.weights, run.cbr, run.snr, run.seed)
             left = [picture for picture in pictures if picture.number not in finished]
-            try:
-                with ProgressView(len(pictures), len(finished), invocation.verbose) as view:
-                    send_pictures(left, job, link, folder, view)
-            except LinkFailed as error:
-                say(f"{error}; go on with --resume --output {folder.path}")
-            except KeyboardInterrupt:
-                interrupted = True
+            with ProgressView(len(pictures), len(finished), invocation.verbose) as view:
+                send_pictures(left, job, link, folder, view)
+    except LinkFailed as error:
+        say(f"{error}; go on with --resume --output {folder.path}")
+    except KeyboardInterrupt:
+        if not folder.holds_run:
+            raise
+        interrupted = True
     finally:
         if not folder.holds_run:
             folder.abandon()
@@ -176,17 +181,26 @@ def _conclude(folder: RunFolder, invocation: Invocation, interrupted: bool) -> E
 
 
 @contextmanager
-def _terminate_like_interrupt() -> Iterator[None]:
-    """Let SIGTERM end a run as Ctrl-C does: finished pictures summed up, transmitter off."""
+def _interrupted_once() -> Iterator[None]:
+    """Ctrl-C or SIGTERM ends a run: finished pictures summed up, transmitter off.
+
+    That takes a second or two, in which further signals are ignored: ``timeout`` sends its own
+    twice, and who is impatient sends more.
+    """
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
     try:
+        for each in before:
+            signal.signal(each, interrupt)
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def stored_layer(output: Path) -> Layer | None:

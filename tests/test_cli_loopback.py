@@ -9,10 +9,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sigmf
+from PIL import Image
+
+from semcom_models.data import load_picture
 
 pytest.importorskip("gnuradio.gr", reason="GNU Radio is not installed")
 
@@ -37,8 +42,12 @@ def statuses(output: Path) -> list[str]:
 
 def wait_for_first_record(process: subprocess.Popen[str], output: Path) -> None:
     file = output / "images.jsonl"
+    wait_for(lambda: file.exists() and b"\n" in file.read_bytes(), process)
+
+
+def wait_for(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 90
-    while not (file.exists() and b"\n" in file.read_bytes()):
+    while not happened():
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -102,6 +111,29 @@ def test_interrupted_run_ends_whole(many: Path, tmp_path: Path, how: signal.Sign
     assert (output / "report.html").exists()
 
 
+def test_signals_that_come_twice_end_a_run_in_the_middle_of_a_picture(
+    small_samples: Path, tmp_path: Path
+) -> None:
+    large = tmp_path / "large.png"
+    with Image.open(sorted(small_samples.iterdir())[0]) as picture:
+        picture.resize((2400, 1600)).save(large)
+    output = tmp_path / "run"
+    images = ["--images", str(large), "--record-iq"]
+    with start(*LOOPBACK, *images, "--output", str(output)) as process:
+        recorded = output / "iq" / "sent-0.sigmf-data"
+        wait_for(lambda: recorded.exists() and recorded.stat().st_size > 0, process)
+        os.kill(process.pid, signal.SIGTERM)
+        time.sleep(0.05)
+        os.kill(process.pid, signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.count("\n") == 1, err
+    assert "go on with --resume" in err
+    assert json.loads((output / "summary.json").read_text())["completed"] == 0
+    for name in ("sent-0", "received-0"):
+        sigmf.fromfile(str(output / "iq" / f"{name}.sigmf-meta")).validate()
+
+
 def test_killed_run_is_gone_on_with(many: Path, tmp_path: Path) -> None:
     for picture in sorted(many.iterdir())[6:]:
         picture.unlink()
@@ -114,3 +146,8 @@ def test_killed_run_is_gone_on_with(many: Path, tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert statuses(output) == ["completed"] * 6
     assert json.loads((output / "summary.json").read_text())["completed"] == 6
+    whole = tmp_path / "whole"
+    assert call(*LOOPBACK, "--images", str(many), "--output", str(whole)).returncode == 0
+    for name in (path.name for path in (whole / "received").iterdir()):
+        resumed, uninterrupted = (load_picture(run / "received" / name) for run in (output, whole))
+        assert (resumed - uninterrupted).abs().max() < 1.5 / 255, name
