@@ -93,7 +93,8 @@ class Recipe(_Strict):
     Attributes:
         scheme: the code to train.
         preset: name of the preset that the weights are for.
-        number: of the preset in the frame header, unique within the scheme.
+        number: of the preset in the frame header, unique within the scheme; 255 for a preset of
+            your own.
         title: one line for the model card.
         channels, filters: sizes of the network, see ``codecs.adjscc.Architecture``.
         seed: of the initial weights, the crops and the channel.
@@ -106,7 +107,7 @@ class Recipe(_Strict):
 
     scheme: Literal["adjscc", "bdjscc"]
     preset: str
-    number: Annotated[int, Field(ge=0, le=255)]
+    number: Annotated[int, Field(ge=0, le=255)] = 255
     title: str
     channels: Annotated[int, Field(gt=0)] = 16
     filters: Annotated[int, Field(gt=0)] = 256
