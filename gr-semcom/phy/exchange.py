@@ -259,7 +259,7 @@ class Combiner(Protocol):
         y: ComplexArray,
         csi_rx: ComplexArray,
         csi_tx: ComplexArray | None,
-        noise_var: FloatArray,
+        noise_cov: ComplexArray,
     ) -> tuple[ComplexArray, FloatArray]:
         """Estimate the streams.
 
@@ -267,7 +267,8 @@ class Combiner(Protocol):
             y: ``[symbols, subcarriers, rx]`` as received.
             csi_rx: ``H[subcarriers, rx, tx]`` estimated from this frame.
             csi_tx: the fed-back channel that the transmitter's precoder used, or None.
-            noise_var: ``[subcarriers, rx]`` noise variance per receive antenna.
+            noise_cov: ``[subcarriers, rx, rx]`` covariance ``E[n n^H]`` of the noise, channel
+                estimation error included.
 
         Returns:
             ``x`` as ``[symbols, subcarriers, streams]``, unbiased, and its noise variance

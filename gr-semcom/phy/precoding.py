@@ -52,32 +52,31 @@ def water_filling(gains: NDArray[np.floating], budget: float) -> NDArray[np.floa
 
 
 def unbiased_mmse(
-    y: ComplexArray, effective: ComplexArray, noise_var: NDArray[np.floating]
+    y: ComplexArray, effective: ComplexArray, noise_cov: NDArray[np.complexfloating]
 ) -> tuple[ComplexArray, FloatArray]:
     """Unbiased linear MMSE estimate of streams of unit power.
 
-    With ``A = H^H R^-1 H`` (``R`` the diagonal noise covariance), the MMSE error covariance is
+    With ``A = H^H R^-1 H`` (``R`` the noise covariance), the MMSE error covariance is
     ``(I + A)^-1``, and the SNR of stream ``i`` after unbiased detection is
     ``1 / [(I + A)^-1]_ii - 1``.
 
     Args:
         y: ``[symbols, subcarriers, rx]``.
         effective: ``[subcarriers, rx, streams]``, channel times precoder.
-        noise_var: ``[subcarriers, rx]``.
+        noise_cov: ``[subcarriers, rx, rx]``, Hermitian.
 
     Returns:
         ``[symbols, subcarriers, streams]`` and noise variance ``[subcarriers, streams]``;
         a stream that nothing was received of is zero with infinite variance.
     """
-    whitened = np.conj(effective) / np.maximum(noise_var, 1e-30)[..., None]
+    filters = _whitening(effective, noise_cov)
     if effective.shape[2] == 1:
-        snr = np.sum((whitened * effective).real, axis=1)
-        estimate = np.einsum("lkr,kr->lk", y, whitened[..., 0])[..., None]
+        snr = np.einsum("ksr,krs->ks", filters, effective).real
+        estimate = np.einsum("lkr,kr->lk", y, filters[:, 0].astype(np.complex64))[..., None]
         alive = snr > 1e-12
         scale = np.where(alive, 1 / np.where(alive, snr, 1), 0)
         variance = np.where(alive, 1 / np.where(alive, snr, 1), np.inf)
         return (estimate * scale).astype(np.complex64), variance.astype(np.float32)
-    filters = whitened.transpose(0, 2, 1)  # [subcarriers, streams, rx]
     information = (filters @ effective).astype(np.complex128)
     covariance = np.linalg.inv(np.eye(effective.shape[2]) + information)
     error = np.diagonal(covariance, axis1=1, axis2=2).real
@@ -89,6 +88,18 @@ def unbiased_mmse(
     # [subcarriers, symbols, rx] x [subcarriers, rx, streams]
     estimate = np.matmul(y.transpose(1, 0, 2), detector.transpose(0, 2, 1))
     return np.ascontiguousarray(estimate.transpose(1, 0, 2)), variance.astype(np.float32)
+
+
+def _whitening(
+    effective: ComplexArray, noise_cov: NDArray[np.complexfloating]
+) -> NDArray[np.complex128]:
+    """Matched filters ``H^H R^-1``, ``[subcarriers, streams, rx]``."""
+    covariance = np.asarray(noise_cov, np.complex128)
+    # A trace of white noise keeps noise that is alike on all antennas, or none, invertible.
+    mean = np.trace(covariance, axis1=1, axis2=2).real / covariance.shape[1]
+    white = np.maximum(1e-12 * mean, 1e-30)[:, None, None] * np.eye(covariance.shape[1])
+    filters: NDArray[np.complex128] = np.linalg.solve(covariance + white, effective)
+    return filters.conj().transpose(0, 2, 1)
 
 
 @dataclass(frozen=True)
@@ -130,10 +141,10 @@ class IdentityCombiner:
         y: ComplexArray,
         csi_rx: ComplexArray,
         csi_tx: ComplexArray | None,
-        noise_var: FloatArray,
+        noise_cov: ComplexArray,
     ) -> tuple[ComplexArray, FloatArray]:
         """See :meth:`semcom_phy.exchange.Combiner.combine`."""
-        return unbiased_mmse(y, csi_rx[..., : self.streams], noise_var)
+        return unbiased_mmse(y, csi_rx[..., : self.streams], noise_cov)
 
 
 @dataclass(frozen=True)
@@ -232,8 +243,8 @@ class SvdCombiner:
         y: ComplexArray,
         csi_rx: ComplexArray,
         csi_tx: ComplexArray | None,
-        noise_var: FloatArray,
+        noise_cov: ComplexArray,
     ) -> tuple[ComplexArray, FloatArray]:
         """See :meth:`semcom_phy.exchange.Combiner.combine`."""
         matrices = self.scheme.matrices(csi_tx, csi_rx.shape[0])
-        return unbiased_mmse(y, csi_rx @ matrices, noise_var)
+        return unbiased_mmse(y, csi_rx @ matrices, noise_cov)

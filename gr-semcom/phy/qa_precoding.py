@@ -22,6 +22,11 @@ def _gaussian(shape: tuple[int, ...], seed: int = 0) -> ComplexArray:
     return (value[..., 0] + 1j * value[..., 1]).astype(np.complex64)
 
 
+def _white(carriers: int, noise_var: float) -> ComplexArray:
+    """Covariance of noise alike on two antennas."""
+    return np.tile(np.eye(2, dtype=np.complex64) * noise_var, (carriers, 1, 1))
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.floats(0, 1e6), min_size=1, max_size=6),
@@ -55,11 +60,11 @@ def test_mmse_is_unbiased_and_knows_its_noise(streams: int) -> None:
     symbols, carriers = 20_000, 3
     channel = _gaussian((carriers, 2, streams), 1)
     x = _gaussian((symbols, carriers, streams), 2)
-    noise_var = np.array([[0.1, 0.4]] * carriers, np.float32)
-    y = np.einsum("krs,lks->lkr", channel, x) + _gaussian((symbols, carriers, 2), 3) * np.sqrt(
-        noise_var
-    )
-    estimate, variance = unbiased_mmse(y, channel, noise_var)
+    colour = np.array([[0.3, 0.0], [0.1 + 0.5j, 0.2]], np.complex64)
+    noise = _gaussian((symbols, carriers, 2), 3) @ colour.T
+    noise_cov = np.tile(colour @ colour.conj().T, (carriers, 1, 1))
+    y = np.einsum("krs,lks->lkr", channel, x) + noise
+    estimate, variance = unbiased_mmse(y, channel, noise_cov)
     gain = np.mean(estimate * x.conj(), axis=0)
     np.testing.assert_allclose(gain, 1, atol=5 * np.sqrt(variance.max() / symbols) + 0.03)
     measured = np.mean(np.abs(estimate - x) ** 2, axis=0)
@@ -68,17 +73,27 @@ def test_mmse_is_unbiased_and_knows_its_noise(streams: int) -> None:
 
 def test_a_stream_that_does_not_arrive_has_infinite_variance() -> None:
     channel = np.array([[[1, 0], [0.5, 0]]], np.complex64)
-    estimate, variance = unbiased_mmse(
-        _gaussian((4, 1, 2)), channel, np.full((1, 2), 0.1, np.float32)
-    )
+    estimate, variance = unbiased_mmse(_gaussian((4, 1, 2)), channel, _white(1, 0.1))
     assert np.isfinite(variance[0, 0])
     assert np.isinf(variance[0, 1])
     np.testing.assert_array_equal(estimate[..., 1], 0)
     estimate, variance = unbiased_mmse(
-        _gaussian((4, 1, 2)), np.zeros((1, 2, 1), np.complex64), np.ones((1, 2), np.float32)
+        _gaussian((4, 1, 2)), np.zeros((1, 2, 1), np.complex64), _white(1, 1)
     )
     assert np.isinf(variance).all()
     np.testing.assert_array_equal(estimate, 0)
+
+
+def test_noise_alike_on_both_antennas_is_cancelled() -> None:
+    channel = np.array([[[1.0], [0.5]]], np.complex64)
+    noise_cov = np.ones((1, 2, 2), np.complex64) + _white(1, 1e-4)
+    x, noise = _gaussian((1000, 1, 1), 1), _gaussian((1000, 1, 1), 2)
+    thermal = _gaussian((1000, 1, 2), 3) * np.float32(1e-2)
+    y = x @ channel[0].T + noise + thermal
+    estimate, variance = unbiased_mmse(y, channel, noise_cov)
+    # The difference of the antennas holds half of x and twice the thermal noise, 2e-4 / 0.25.
+    assert variance[0, 0] == pytest.approx(8e-4, rel=1e-2)
+    assert np.mean(np.abs(estimate - x) ** 2) == pytest.approx(8e-4, rel=0.15)
 
 
 @pytest.mark.parametrize("snr_db", [None, 0.0, 20.0])
@@ -92,8 +107,8 @@ def test_svd_precoding_diagonalises_and_keeps_the_power(snr_db: float | None) ->
     np.testing.assert_allclose(gram[:, 0, 1], 0, atol=1e-5)
     x = _gaussian((7, 10, 2), 6)
     y = np.einsum("krt,lkt->lkr", csi, SvdPrecoder(scheme).precode(x, csi))
-    noise_var = np.full((10, 2), 1e-9, np.float32)
-    estimate, variance = SvdCombiner(scheme).combine(y, csi, csi, noise_var)
+    noise_cov = _white(10, 1e-9)
+    estimate, variance = SvdCombiner(scheme).combine(y, csi, csi, noise_cov)
     arrived = np.broadcast_to(np.isfinite(variance), x.shape)
     assert arrived.mean() >= 0.5
     np.testing.assert_allclose(estimate[arrived], x[arrived], atol=1e-2)
@@ -109,10 +124,10 @@ def test_stale_csi_is_inverted_as_sent() -> None:
     scheme = SvdScheme()
     x = _gaussian((5, 6, 2), 9)
     y = np.einsum("krt,lkt->lkr", csi, SvdPrecoder(scheme).precode(x, stale))
-    noise_var = np.full((6, 2), 1e-8, np.float32)
-    estimate, _ = SvdCombiner(scheme).combine(y, csi, stale, noise_var)
+    noise_cov = _white(6, 1e-8)
+    estimate, _ = SvdCombiner(scheme).combine(y, csi, stale, noise_cov)
     np.testing.assert_allclose(estimate, x, atol=2e-2)
-    wrong, _ = SvdCombiner(scheme).combine(y, csi, csi, noise_var)
+    wrong, _ = SvdCombiner(scheme).combine(y, csi, csi, noise_cov)
     assert np.mean(np.abs(wrong - x) ** 2) > 0.1
 
 

@@ -280,9 +280,9 @@ class Receiver:
         straight = _straighten(straight, fit_rotation(cells, clock=False), 0, self._carriers)
         rows = numerology.data_rows
         composite = estimate.composite[rows, :, None]
-        variance = np.broadcast_to(noise_var * (1 + 1 / count), composite.shape[:2])
+        covariance = _uncorrelated(np.tile(noise_var * (1 + 1 / count), (len(composite), 1)))
         header_cells = np.ascontiguousarray(straight[count:, rows])
-        equalised, cell_var = unbiased_mmse(header_cells, composite, variance)
+        equalised, cell_var = unbiased_mmse(header_cells, composite, covariance)
         variances = np.tile(cell_var[:, 0], numerology.header_ofdm_symbols)[:HEADER_SYMBOLS]
         header = decode_header(equalised.ravel()[:HEADER_SYMBOLS], variances)
         if header is None:
@@ -408,12 +408,11 @@ class Receiver:
         estimate, noise_var = synchronised.estimate, synchronised.noise_var
         combiner = self._combiner or IdentityCombiner(streams)
         csi_sent = self._csi_sent[header.csi_id][rows] if header.csi_id else None
-        total_var = (noise_var + estimate.error_var[rows]).astype(np.float32)
         cells, cell_var = combiner.combine(
             np.ascontiguousarray(synchronised.payload[:, rows]),
             estimate.channel[rows],
             csi_sent,
-            total_var,
+            _uncorrelated(noise_var + estimate.error_var[rows]),
         )
         count = opening.symbols
         payload = cells.transpose(2, 0, 1).reshape(cells.shape[2], -1)[:streams, :count]
@@ -431,6 +430,13 @@ class Receiver:
             start_sample=found.start,
             sample_rate=numerology.sample_rate,
         )
+
+
+def _uncorrelated(noise_var: NDArray[np.floating]) -> ComplexArray:
+    """Covariance ``[carriers, rx, rx]`` of noise of variance ``[carriers, rx]``."""
+    identity = np.eye(noise_var.shape[1], dtype=np.complex64)
+    covariance: ComplexArray = noise_var[:, :, None].astype(np.complex64) * identity
+    return covariance
 
 
 def _straighten(
