@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The flowgraph as a link: what is sent arrives, or is known to be lost, or the error comes out."""
 
+import json
+import signal
 import subprocess
 import sys
 import time
@@ -333,12 +335,46 @@ def test_a_recording_holds_every_sample(tmp_path: Path) -> None:
     received = sigmf.fromfile(str(folder / "received-0.sigmf-meta"))
     for recording in (sent, received):
         recording.validate()
+        assert len(recording.get_global_info()["core:sha512"]) == 128
         assert recording.get_global_info()["core:sample_rate"] == NARROW.sample_rate
     a, b = sent.read_samples(), received.read_samples()
     length = air_samples(picture, NARROW)
     assert min(a.size, b.size) > length
     assert np.mean(np.abs(a[:length]) ** 2) > 0.5
     assert np.allclose(a[:length], b[:length], atol=1e-3)
+
+
+def test_a_recording_cut_short_by_a_kill_is_readable(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from gnuradio.semcom import FlowgraphLink, numerology\n"
+        "from gnuradio.semcom.qa_framer import transmission\n"
+        "from gnuradio.semcom.radios import open_radio\n"
+        "from semcom_phy.exchange import ChannelState\n"
+        "narrow = numerology('narrow')\n"
+        "radio = open_radio('loopback', narrow)\n"
+        "link = FlowgraphLink(radio, narrow, record_to=Path(sys.argv[1]))\n"
+        "link.send(0, transmission(15_000), ChannelState())\n"
+        "link.receive()\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    assert subprocess.run(command, timeout=60, check=False).returncode == -signal.SIGKILL
+    for name in ("sent-0", "received-0"):
+        recording = sigmf.fromfile(str(tmp_path / f"{name}.sigmf-meta"))
+        recording.validate()
+        assert recording.get_global_info()["semcom:numerology"]["name"] == "narrow"
+        assert np.mean(np.abs(recording.read_samples()[:10_000]) ** 2) > 0.5
+
+
+def test_a_link_that_sent_nothing_leaves_whole_recordings(tmp_path: Path) -> None:
+    with FlowgraphLink(open_radio("loopback", NARROW), NARROW, record_to=tmp_path):
+        pass
+    for name in ("sent-0", "received-0"):
+        meta = json.loads((tmp_path / f"{name}.sigmf-meta").read_text())
+        assert meta["global"]["core:datatype"] == "cf32_le"
+        assert (tmp_path / f"{name}.sigmf-data").stat().st_size == 0
 
 
 def test_a_recording_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ class Recording:
 
     ``sent-0.sigmf-data`` with ``sent-0.sigmf-meta`` and so on. The metadata hold what a receiver
     must know to decode the samples: the sample rate and, as ``semcom:numerology``, the
-    parameters of the waveform.
+    parameters of the waveform. They are written at once, and again with the hash of the samples
+    at the end, so that a recording cut short by a kill can be read.
 
     Args:
         folder: made where it is missing; recordings of the same names are replaced.
@@ -44,6 +45,7 @@ class Recording:
         self._begun = datetime.now(UTC)
         self.sent = [self._sink(f"sent-{i}") for i in range(numerology.tx_antennas)]
         self.received = [self._sink(f"received-{i}") for i in range(numerology.rx_antennas)]
+        self._write_all_metadata()
 
     def _sink(self, name: str) -> gr.basic_block:
         path = self._folder / f"{name}.sigmf-data"
@@ -51,15 +53,20 @@ class Recording:
         return blocks.file_sink(gr.sizeof_gr_complex, str(path))
 
     def finish(self) -> None:
-        """Close the files and write the metadata, once the flowgraph has ended."""
+        """Close the files and complete the metadata, once the flowgraph has ended."""
+        for sink in (*self.sent, *self.received):
+            sink.close()
+        self._write_all_metadata()
+
+    def _write_all_metadata(self) -> None:
         for kind, sinks in (("sent", self.sent), ("received", self.received)):
-            for antenna, sink in enumerate(sinks):
-                sink.close()
+            for antenna in range(len(sinks)):
                 self._write_metadata(f"{kind}-{antenna}", kind, antenna)
 
     def _write_metadata(self, name: str, kind: str, antenna: int) -> None:
+        samples = self._folder / f"{name}.sigmf-data"
         meta = SigMFFile(
-            data_file=str(self._folder / f"{name}.sigmf-data"),
+            data_file=samples if samples.stat().st_size else None,  # SigMF maps no empty file
             global_info={
                 "core:datatype": "cf32_le",
                 "core:sample_rate": self._numerology.sample_rate,
@@ -72,4 +79,6 @@ class Recording:
         )
         begun = self._begun.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         meta.add_capture(0, {"core:datetime": begun})
-        meta.tofile(str(self._folder / f"{name}.sigmf-meta"), overwrite=True)
+        part = self._folder / f"{name}.part"
+        part.write_text(meta.dumps(), encoding="utf-8")
+        part.replace(self._folder / f"{name}.sigmf-meta")
