@@ -31,6 +31,9 @@ from semcom_phy.header import FrameHeader, validate
 from semcom_phy.interleaving import permutation
 from semcom_phy.numerology import Numerology
 
+MAX_CHANNEL_USES = 1 << 24
+"""Payload symbols per stream that a picture has at most; a receiver sets no more memory aside."""
+
 _PADDING = np.complex64((1 + 1j) / np.sqrt(2))
 
 
@@ -202,9 +205,16 @@ def fragment(
 
     Raises:
         ValueError: sections of unlike shapes or more streams than transmit antennas, symbols
-            that are not finite, or a picture too large for the header's fields.
+            that are not finite, or a picture too large for the header's fields or of more
+            than :data:`MAX_CHANNEL_USES` symbols per stream.
     """
     header = picture_header(transmission, picture)
+    uses = _picture_uses(header)
+    if uses > MAX_CHANNEL_USES:
+        raise ValueError(
+            f"a picture of {uses} channel uses is longer than the {MAX_CHANNEL_USES} that "
+            "receivers accept: send it smaller, or at a lower bandwidth ratio"
+        )
     streams = header.sections[0].streams
     if streams > numerology.tx_antennas:
         raise ValueError(
@@ -327,7 +337,7 @@ class Assembler:
         counts: frames that were dropped, by reason.
     """
 
-    def __init__(self, numerology: Numerology, max_channel_uses: int = 1 << 24) -> None:
+    def __init__(self, numerology: Numerology, max_channel_uses: int = MAX_CHANNEL_USES) -> None:
         self.counts = AssemblerCounts()
         self._numerology = numerology
         self._max_channel_uses = max_channel_uses

@@ -15,6 +15,7 @@ from semcom_phy.exchange import (
     Transmission,
 )
 from semcom_phy.fragments import (
+    MAX_CHANNEL_USES,
     Assembler,
     ReceivedFrame,
     air_samples,
@@ -244,6 +245,14 @@ def test_frames_that_fit_no_picture_here_are_dropped():
         assert assembler.add(bad) == []
     assert assembler.counts.inconsistent == 4
     assert assembler.flush() == []
+
+
+def test_a_picture_longer_than_receivers_accept_is_refused_by_the_sender():
+    half = AnalogSection(np.broadcast_to(np.complex64(1), (1, MAX_CHANNEL_USES // 2)))
+    longer = AnalogSection(np.broadcast_to(np.complex64(1), (1, MAX_CHANNEL_USES // 2 + 1)))
+    assert channel_uses(picture(half, half, height=4096, width=4096)) == MAX_CHANNEL_USES
+    with pytest.raises(ValueError, match="lower bandwidth ratio"):
+        fragment(picture(half, longer, height=4096, width=4096), 0, WIDE)
 
 
 def test_symbols_that_are_no_numbers_are_erased():
