@@ -24,7 +24,16 @@ from semcom_phy.header import HEADER_SYMBOLS
 
 
 def evenly_spaced_pilots(half_width: int, count: int) -> tuple[int, ...]:
-    """Spread ``count`` pilots evenly and symmetrically over carriers +-1..+-``half_width``."""
+    """Spread ``count`` pilots evenly and symmetrically over carriers +-1..+-``half_width``.
+
+    Raises:
+        ValueError: ``count`` is odd, or not 2 to ``2 half_width``.
+    """
+    if count % 2 or not 2 <= count <= 2 * half_width:
+        raise ValueError(
+            f"{count} pilots cannot be spread evenly over {half_width} carriers on either side: "
+            f"choose an even number from 2 to {2 * half_width}"
+        )
     side = count // 2
     step = half_width / side
     positive = [round(step * (i + 0.5) + 0.5) for i in range(side)]

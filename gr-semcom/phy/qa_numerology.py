@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from semcom_phy.numerology import NARROW, WIDE, Numerology, preset
+from semcom_phy.numerology import NARROW, WIDE, Numerology, evenly_spaced_pilots, preset
 from semcom_phy.preamble import (
     cyclic_delay_phases,
     differential_signs,
@@ -29,6 +29,17 @@ def test_carriers_of_the_presets_partition_the_band(numerology: Numerology) -> N
     edge = numerology.half_width * numerology.subcarrier_spacing_hz
     spare = numerology.sample_rate / 2 - edge - numerology.max_cfo_hz
     assert spare > -numerology.subcarrier_spacing_hz / 4
+
+
+@pytest.mark.parametrize("count", [-2, 0, 1, 7, 22])
+def test_pilots_that_cannot_be_spread_evenly(count: int) -> None:
+    with pytest.raises(ValueError, match="even number from 2 to 20"):
+        evenly_spaced_pilots(10, count)
+
+
+def test_pilots_may_take_every_carrier() -> None:
+    assert evenly_spaced_pilots(3, 6) == (-3, -2, -1, 1, 2, 3)
+    assert evenly_spaced_pilots(10, 2) == (-6, 6)
 
 
 def test_a_full_frame_carries_what_the_presets_promise() -> None:

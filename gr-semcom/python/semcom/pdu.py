@@ -94,12 +94,18 @@ def vector_from_pmt(vector: Pmt, dtype: type[np.generic]) -> NDArray[Any]:
     kind = np.dtype(dtype)
     _, is_kind = _VECTORS[kind.str[1:]]
     if not is_kind(vector):
-        raise ValueError(f"expected a PMT vector of {kind}, got {pmt.write_string(vector)[:40]}")
+        raise ValueError(f"expected a PMT vector of {kind}, not {_kind(vector)}")
     values = np.empty(pmt.length(vector), dtype)
     if values.size:
         capsule = pmt.uniform_vector_elements(vector, 0)
         ctypes.memmove(values.ctypes.data, _capsule_pointer(capsule, None), values.nbytes)
     return values
+
+
+def _kind(value: Pmt) -> str:
+    if pmt.is_uniform_vector(value):
+        return f"{pmt.length(value)} elements of another type"
+    return "something that is no uniform vector"
 
 
 def picture_to_pdu(picture: int, pixels: FloatArray) -> Pmt:

@@ -216,6 +216,14 @@ def test_foreign_messages_are_one_clear_error(read: Any, message: Any) -> None:
         read(message)
 
 
+def test_a_large_vector_of_another_type_is_not_spelt_out() -> None:
+    vector = vector_to_pmt(np.zeros(1_000_000, np.float32))
+    with pytest.raises(ValueError, match="complex64, not 1000000 elements of another type"):
+        vector_from_pmt(vector, np.complex64)
+    with pytest.raises(ValueError, match="complex64, not something that is no uniform vector"):
+        vector_from_pmt(pmt.PMT_T, np.complex64)
+
+
 def test_a_damaged_reception_is_one_clear_error() -> None:
     """Each entry in turn is replaced or removed, at both levels."""
     header = PictureHeader(0, 1, 1, CodecLabel(1), (SectionEntry(True, 3), SectionEntry(False, 2)))

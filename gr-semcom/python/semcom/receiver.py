@@ -55,6 +55,7 @@ class Receiver(GuardedBlock):
         self._assembler = Assembler(numerology)
         self._lookahead = lookahead_samples(numerology)
         self._deliver = deliver
+        self._flushed: Callable[[], None] = lambda: None
         self.samples_in = 0
         for port in ("receptions", "frames", "feedback"):
             self.publishes(port)
