@@ -9,16 +9,10 @@ from pathlib import Path
 import pytest
 
 from ota_runner.cli import execute
-from semcom_models.codecs import registry
 
 pytest.importorskip("gnuradio.gr", reason="GNU Radio is not installed")
 
 TOLERANCE_DB = 0.3
-
-
-def has_weights(scheme: str) -> bool:
-    [info] = [info for info in registry.schemes() if info.name == scheme]
-    return bool(info.presets)
 
 
 def measure(radio: str, scheme: str, snr: float, images: Path, output: Path) -> dict[str, object]:
@@ -34,8 +28,6 @@ def measure(radio: str, scheme: str, snr: float, images: Path, output: Path) -> 
 def test_loopback_and_ideal_agree(
     scheme: str, snr: float, small_samples: Path, tmp_path: Path
 ) -> None:
-    if not has_weights(scheme):
-        pytest.skip(f"no weights of {scheme} here")
     ideal = measure("ideal", scheme, snr, small_samples, tmp_path / "ideal")
     loopback = measure("loopback", scheme, snr, small_samples, tmp_path / "loopback")
     difference = float(loopback["psnr_db"]) - float(ideal["psnr_db"])  # type: ignore[arg-type]
