@@ -11,14 +11,20 @@ import math
 from collections.abc import Iterable
 
 import torch
+from pytorch_msssim import ms_ssim as _ms_ssim
+from pytorch_msssim import ssim as _ssim
 from torch import Tensor
 
-from semcom_models import structural_similarity
 from semcom_models.data import round_to_8_bit
-from semcom_models.structural_similarity import MS_SSIM_SIDE, WINDOW
 
 PSNR_LIMIT_DB = 100.0
 """PSNR of pictures that are the same; keeps means over pictures finite."""
+
+SSIM_WINDOW = 11
+"""Side of the Gaussian window of SSIM in pixels; smaller pictures have no SSIM."""
+
+MS_SSIM_SIDE = 161
+"""Smallest side of which MS-SSIM's five scales can be taken."""
 
 
 def mse(received: Tensor, sent: Tensor) -> float:
@@ -59,40 +65,30 @@ def ssim(received: Tensor, sent: Tensor) -> float | None:
     """Structural similarity (Wang et al., IEEE TIP 2004), mean over the colours.
 
     Returns:
-        At most 1; None for pictures with a side below 11.
+        At most 1; None for pictures with a side below :data:`SSIM_WINDOW`.
 
     Raises:
         ValueError: pictures of different shapes.
     """
     a, b = _seen(received, sent)
-    return structural_similarity.ssim(a, b) if min(a.shape[1:]) >= WINDOW else None
+    if min(a.shape[-2:]) < SSIM_WINDOW:
+        return None
+    return float(_ssim(a[None], b[None], data_range=1.0, win_size=SSIM_WINDOW))
 
 
 def ms_ssim(received: Tensor, sent: Tensor) -> float | None:
     """Multi-scale structural similarity (Wang et al., Asilomar 2003), mean over the colours.
 
     Returns:
-        0 to 1; None for pictures with a side below 161.
-
-    Raises:
-        ValueError: pictures of different shapes.
-    """
-    return ssim_and_ms_ssim(received, sent)[1]
-
-
-def ssim_and_ms_ssim(received: Tensor, sent: Tensor) -> tuple[float | None, float | None]:
-    """Both at little more than the cost of the first.
-
-    Returns:
-        As :func:`ssim` and :func:`ms_ssim`.
+        0 to 1; None for pictures with a side below :data:`MS_SSIM_SIDE`.
 
     Raises:
         ValueError: pictures of different shapes.
     """
     a, b = _seen(received, sent)
-    if min(a.shape[1:]) < MS_SSIM_SIDE:
-        return ssim(received, sent), None
-    return structural_similarity.ssim_and_ms_ssim(a, b)
+    if min(a.shape[-2:]) < MS_SSIM_SIDE:
+        return None
+    return float(_ms_ssim(a[None], b[None], data_range=1.0, win_size=SSIM_WINDOW))
 
 
 def _seen(received: Tensor, sent: Tensor) -> tuple[Tensor, Tensor]:
