@@ -49,7 +49,7 @@ def test_one_adjscc_beats_a_bdjscc_away_from_its_snr() -> None:
         torch.nn.functional.interpolate(picture[None], (32, 32), mode="area")[0]
         for _, picture in sample_pictures()
     ]
-    for snr_db, gain_db in ((0.0, 1.0), (10.0, -0.5), (20.0, 0.5)):
+    for snr_db, gain_db in ((0.0, 1.0), (10.0, -0.5), (20.0, 0.0)):
         one = evaluate(load("adjscc", "cifar-small"), pictures, snr_db)
         other = evaluate(load("bdjscc", "cifar-small-10db"), pictures, snr_db)
         assert one.psnr_db > other.psnr_db + gain_db

@@ -31,6 +31,7 @@ Arrays: TypeAlias = Sequence[np.ndarray[Any, Any]]
 _log = logging.getLogger("gnuradio.semcom")
 _DONE = pmt.cons(pmt.intern("done"), pmt.from_long(1))
 _SYSTEM = pmt.intern("system")
+_START_S = 0.5
 _running: weakref.WeakSet[GuardedBlock] = weakref.WeakSet()
 _running_lock = threading.Lock()
 
@@ -95,7 +96,7 @@ class GuardedBlock(gr.basic_block):  # type: ignore[misc]
 
     def fail(self, error: Exception) -> None:
         """Record ``error`` and end this block and, through it, the flowgraph."""
-        if self.error is None:
+        if self.error in (None, error):
             self.error = error
             _log.error("%s: %s", self.name(), error)
             _log.debug("%s failed", self.name(), exc_info=error)
@@ -130,7 +131,12 @@ class GuardedBlock(gr.basic_block):  # type: ignore[misc]
         with _running_lock:
             _running.add(self)
         self._finishing = False
-        self._try(self.open)
+        try:
+            self.open()
+        except Exception as error:
+            # Blocks that start after the others were told would never hear of it.
+            self.error = error
+            threading.Timer(_START_S, self.fail, (error,)).start()
         return True
 
     def stop(self) -> bool:
