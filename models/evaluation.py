@@ -12,7 +12,7 @@ from torch import Tensor
 from semcom_models.cifar10 import load_cifar10
 from semcom_models.codecs.base import Codec, Request
 from semcom_models.data import find_pictures, load_picture, picture_of_rgb8
-from semcom_models.metrics import mse, psnr_db, psnr_of_mse_db
+from semcom_models.metrics import mse, psnr_of_mse_db
 from semcom_phy.exchange import ChannelState
 from semcom_phy.fragments import channel_uses
 from semcom_phy.ideal import IdealLink
@@ -72,8 +72,9 @@ def evaluate(
     for number, picture in enumerate(pictures):
         (sent,) = codec.encode([picture], ChannelState(snr_db=snr_db), request)
         (received,) = codec.decode([link.transfer(sent, number)])
-        errors.append(mse(received, picture))
-        psnrs.append(psnr_db(received, picture))
+        error = mse(received, picture)
+        errors.append(error)
+        psnrs.append(psnr_of_mse_db([error]))
         uses += channel_uses(sent)
         dimensions += picture.numel()
     return Reached(
