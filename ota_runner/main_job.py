@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Protocol
 
 from ota_runner.config import Layer, Settings, resolve
 from ota_runner.console import ProgressView, print_table, result_table, say
@@ -18,8 +20,8 @@ from ota_runner.pictures import Picture, open_pictures
 from ota_runner.radios import OpenRadio, RadioChoice
 from ota_runner.record import Manifest, PictureRecord, RunFolder, first_difference
 from ota_runner.report import write_report
-from ota_runner.run import Job, send_pictures
-from ota_runner.summary import summarise
+from ota_runner.run import Job, Observer, send_pictures
+from ota_runner.summary import Summary, summarise
 from ota_runner.versions import machine, versions
 from semcom_models.codecs import registry
 from semcom_models.codecs.base import Codec
@@ -59,13 +61,54 @@ def main_job(layers: Sequence[Layer], choice: RadioChoice, invocation: Invocatio
         RadioUnavailable: the radio is not there.
         OutputFailed: the folder cannot be written any more.
     """
-    with _interrupted_once():
-        return _main_job(resolve(layers, choice.options), choice, invocation)
+    with interrupted_once():
+        settings = resolve(layers, choice.options)
+        view = partial(ProgressView, verbose=invocation.verbose)
+        outcome = run_job(settings, open_codec(settings), choice, invocation, view)
+        return _tell(outcome, invocation)
 
 
-def _main_job(settings: Settings, choice: RadioChoice, invocation: Invocation) -> ExitCode:
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to; its folder is summed up and reported.
+
+    Attributes:
+        folder: of the run.
+        summary: of the pictures that have a record.
+        interrupted: by Ctrl-C or SIGTERM, so that some may have none.
+    """
+
+    folder: RunFolder
+    summary: Summary
+    interrupted: bool
+
+
+class View(AbstractContextManager[Observer], Protocol):
+    """Shows progress while its context is open."""
+
+
+def run_job(
+    settings: Settings,
+    codec: Codec,
+    choice: RadioChoice,
+    invocation: Invocation,
+    view: Callable[[int, int], View],
+) -> Outcome:
+    """Send the pictures of a run and leave its folder, finished or not.
+
+    Args:
+        settings: of the run.
+        codec: as :func:`open_codec` opens it for them.
+        choice: the radio they name.
+        invocation: of this call.
+        view: makes what shows progress, from the number of pictures and of those already done.
+
+    Raises:
+        UsageError: bad pictures or output.
+        RadioUnavailable: the radio is not there.
+        OutputFailed: the folder cannot be written any more.
+    """
     run = settings.run
-    codec = _open_codec(settings)
     pictures = open_pictures(run.images)
     old = _run_to_resume(settings, invocation)
     folder = old or RunFolder.create(run.output, run.scheme, run.radio)
@@ -82,8 +125,8 @@ def _main_job(settings: Settings, choice: RadioChoice, invocation: Invocation) -
             finished = {record.picture for record in done}
             job = Job(codec, run.weights, run.cbr, run.snr, run.seed)
             left = [picture for picture in pictures if picture.number not in finished]
-            with ProgressView(len(pictures), len(finished), invocation.verbose) as view:
-                send_pictures(left, job, link, folder, view)
+            with view(len(pictures), len(finished)) as observer:
+                send_pictures(left, job, link, folder, observer)
     except LinkFailed as error:
         say(f"{error}; go on with --resume --output {folder.path}")
     except KeyboardInterrupt:
@@ -93,10 +136,18 @@ def _main_job(settings: Settings, choice: RadioChoice, invocation: Invocation) -
     finally:
         if not folder.holds_run:
             folder.abandon()
-    return _conclude(folder, invocation, interrupted)
+    summary = summarise(folder.manifest(), folder.records())
+    folder.write_summary(summary)
+    write_report(folder)
+    return Outcome(folder, summary, interrupted)
 
 
-def _open_codec(settings: Settings) -> Codec:
+def open_codec(settings: Settings) -> Codec:
+    """Open the codec of a run.
+
+    Raises:
+        UsageError: no such scheme, preset or weights, or none for the CBR asked for.
+    """
     run = settings.run
     try:
         return registry.load(run.scheme, run.preset, run.cbr, run.weights)
@@ -163,25 +214,22 @@ def _manifest(
     )
 
 
-def _conclude(folder: RunFolder, invocation: Invocation, interrupted: bool) -> ExitCode:
-    """Summary, report, table; the exit code."""
-    records = folder.records()
-    summary = summarise(folder.manifest(), records)
-    folder.write_summary(summary)
-    write_report(folder)
+def _tell(outcome: Outcome, invocation: Invocation) -> ExitCode:
+    """Table or JSON; the exit code."""
+    folder, summary = outcome.folder, outcome.summary
     if invocation.json:
         print(summary.model_dump_json(indent=1), flush=True)
     else:
-        print_table(result_table(summary, records))
+        print_table(result_table(summary, folder.records()))
         print(f"report: {folder.path / 'report.html'}", flush=True)
-    if interrupted:
+    if outcome.interrupted:
         say(f"interrupted; go on with --resume --output {folder.path}")
         return ExitCode.INTERRUPTED
     return ExitCode.DONE if summary.completed == summary.images else ExitCode.INCOMPLETE
 
 
 @contextmanager
-def _interrupted_once() -> Iterator[None]:
+def interrupted_once() -> Iterator[None]:
     """Ctrl-C or SIGTERM ends a run: finished pictures summed up, transmitter off.
 
     That takes a second or two, in which further signals are ignored: ``timeout`` sends its own

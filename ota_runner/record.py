@@ -166,7 +166,7 @@ class RunFolder:
         """
         try:
             if path is None:
-                folder = cls(_numbered(scheme, radio), made_here=True)
+                folder = cls(new_default_folder(f"{scheme}-{radio}"), made_here=True)
             else:
                 folder = cls(path, made_here=not path.exists())
             if folder.holds_run:
@@ -370,11 +370,11 @@ def first_difference(
     return next(different, None)
 
 
-def _numbered(scheme: str, radio: str) -> Path:
-    """Make and return the first folder of the default name that is not taken."""
+def new_default_folder(name: str) -> Path:
+    """Make and return ``runs/DATE-name``, numbered if it is taken."""
     runs = Path("runs")
     runs.mkdir(exist_ok=True)
-    base = f"{date.today().isoformat()}-{scheme}-{radio}"
+    base = f"{date.today().isoformat()}-{name}"
     number = 1
     while True:
         path = runs / (base if number == 1 else f"{base}-{number}")
