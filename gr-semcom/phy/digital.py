@@ -229,7 +229,8 @@ def decode_symbols(
         mcs: index into :data:`MCS`.
 
     Returns:
-        Hard decisions and whether every CRC holds; no a-posteriori ratios.
+        Hard decisions, whether every CRC holds, and up to where those of the code blocks do; no
+        a-posteriori ratios.
 
     Raises:
         ValueError: a number of symbols that does not belong to such a section.
@@ -246,9 +247,14 @@ def decode_symbols(
     holds = _segment_holds if layout.blocks > 1 else _transport_holds
     received = (llr * signs).reshape(layout.blocks, layout.coded)
     blocks = scheme.code.decode(received, layout.block, holds)
-    ok = bool(holds(blocks).all())
+    held = holds(blocks)
     if layout.blocks > 1:
         blocks = blocks[:, : -CRC24B.length]
     transport = blocks.reshape(-1)[: n_bits + CRC24A.length]
-    ok = ok and bool(_transport_holds(transport))
-    return ReceivedDigital(bits=transport[:n_bits].copy(), ok=ok)
+    ok = bool(held.all() and _transport_holds(transport))
+    if ok or held.all():
+        # Where only the section's own CRC fails, a block deceived its: nobody knows which one.
+        valid = n_bits if ok else 0
+    else:
+        valid = min(int(np.argmin(held)) * blocks.shape[1], n_bits)
+    return ReceivedDigital(transport[:n_bits].copy(), ok, valid)

@@ -8,13 +8,15 @@
 
 A :class:`Transmission` is a list of sections. An :class:`AnalogSection` holds complex symbols
 that the modem sends as they are; a :class:`DigitalSection` holds bits that the digital pipe
-turns into symbols. The modem sees only symbols. A :class:`Reception` holds, section by
+turns into symbols. The modem sees only symbols. (A :class:`CapacitySection` is a bound, which no
+modem carries.) A :class:`Reception` holds, section by
 section, what arrived. Nothing but IQ samples joins the two: all that the receiver may know of a
 picture is in :class:`PictureHeader`, which travels in every frame.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -95,7 +97,24 @@ class DigitalSection:
     mcs: int = 0
 
 
-Section: TypeAlias = AnalogSection | DigitalSection
+@dataclass(frozen=True, eq=False)
+class CapacitySection:
+    """Bits under an ideal code: a bound, not a transmission.
+
+    They arrive if and only if there are no more of them than the channel that they met can carry,
+    ``sum log2(1 + 1 / noise_var)`` over the symbols received. Only a symbol-level link knows that
+    sum; waveforms refuse such a section.
+
+    Attributes:
+        bits: ``[n]`` of 0 and 1.
+        channel_uses: complex symbols of a single stream that the code would take.
+    """
+
+    bits: BitArray
+    channel_uses: int
+
+
+Section: TypeAlias = AnalogSection | DigitalSection | CapacitySection
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,12 +126,15 @@ class Transmission:
             :data:`MAX_SECTIONS`.
         height, width: of the picture in pixels, before any padding.
         label: codec, preset, weights and rate.
+        notes: what the encoder wants logged of the picture (quality setting, bytes of the stream,
+            ...). The receiver never sees them.
     """
 
     sections: tuple[Section, ...]
     height: int
     width: int
     label: CodecLabel
+    notes: Mapping[str, str | float] = field(default_factory=dict)
 
 
 MAX_SECTIONS = 4
@@ -173,17 +195,21 @@ class ReceivedAnalog:
 
 @dataclass(frozen=True, eq=False)
 class ReceivedDigital:
-    """A digital section as received.
+    """A digital section, or bits under an ideal code, as received.
 
     Attributes:
         bits: ``[n]`` hard decisions of the channel decoder.
-        ok: the CRC holds; where it does not, ``bits`` are a best guess.
+        ok: every CRC holds; where one does not, ``bits`` are a best guess.
+        valid_bits: how many of the first bits lie in code blocks whose CRCs hold, all of them up
+            to there; ``n`` where ``ok``. A stream of which every beginning can be decoded goes as
+            far as that.
         llr: ``[n]`` a-posteriori log-likelihood ratios ``log p(0)/p(1)`` of ``bits`` where the
             decoder has them, else None.
     """
 
     bits: BitArray
     ok: bool
+    valid_bits: int
     llr: FloatArray | None = None
 
 

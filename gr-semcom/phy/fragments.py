@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from semcom_phy.capacity import waveform_sections, with_stand_ins
 from semcom_phy.digital import decode_symbols, encode_bits, symbol_count
 from semcom_phy.exchange import (
     AnalogSection,
@@ -105,9 +106,10 @@ def picture_header(transmission: Transmission, picture: int) -> PictureHeader:
         picture: number of the picture, carried modulo 65536.
 
     Raises:
-        ValueError: sections of unlike or wrong shapes, or symbols that are not finite.
+        ValueError: sections of unlike or wrong shapes, symbols that are not finite, or a bound.
     """
-    analog = [s.symbols for s in transmission.sections if isinstance(s, AnalogSection)]
+    sections = waveform_sections(transmission)
+    analog = [s.symbols for s in sections if isinstance(s, AnalogSection)]
     if any(symbols.ndim != 2 for symbols in analog):
         raise ValueError("the symbols of an analogue section must be [streams, k]")
     if not all(np.isfinite(symbols).all() for symbols in analog):
@@ -120,7 +122,7 @@ def picture_header(transmission: Transmission, picture: int) -> PictureHeader:
         SectionEntry(True, int(np.size(section.bits)), section.mcs, streams)
         if isinstance(section, DigitalSection)
         else SectionEntry(False, section.channel_uses, 0, streams)
-        for section in transmission.sections
+        for section in sections
     )
     header = PictureHeader(
         picture % 0x10000, transmission.height, transmission.width, transmission.label, entries
@@ -134,10 +136,12 @@ def channel_uses(transmission: Transmission) -> int:
 
     Divided by the source dimensions ``3 H W`` it is the channel bandwidth ratio.
 
+    Sections under an ideal code count with what they claim.
+
     Raises:
         ValueError: a transmission that no header describes, see :func:`picture_header`.
     """
-    return _picture_uses(picture_header(transmission, 0))
+    return _picture_uses(picture_header(with_stand_ins(transmission), 0))
 
 
 def air_samples(transmission: Transmission, numerology: Numerology) -> int:
@@ -205,8 +209,8 @@ def fragment(
 
     Raises:
         ValueError: sections of unlike shapes or more streams than transmit antennas, symbols
-            that are not finite, or a picture too large for the header's fields or of more
-            than :data:`MAX_CHANNEL_USES` symbols per stream.
+            that are not finite, a bound, or a picture too large for the header's fields or of
+            more than :data:`MAX_CHANNEL_USES` symbols per stream.
     """
     header = picture_header(transmission, picture)
     uses = _picture_uses(header)
@@ -223,7 +227,8 @@ def fragment(
         )
     fragments = fragment_count(header, numerology)
     validate(FrameHeader(header, 0, fragments, csi_id))
-    symbols = np.concatenate([_section_symbols(s, streams) for s in transmission.sections], axis=1)
+    sections = [_section_symbols(s, streams) for s in waveform_sections(transmission)]
+    symbols = np.concatenate(sections, axis=1)
     interleaved = symbols[:, permutation(symbols.shape[1])]
     return [
         Frame(

@@ -2,7 +2,8 @@
 """The symbol-level link: Gaussian noise on every payload symbol, without a waveform.
 
 Fragmentation, interleaving and the digital pipe are those of the waveform, so that receptions
-are distributed as over the air on a channel of that SNR, estimation errors aside.
+are distributed as over the air on a channel of that SNR, estimation errors aside. The link also
+carries sections under an ideal code, which no waveform does.
 """
 
 from __future__ import annotations
@@ -11,19 +12,26 @@ import time
 from collections import deque
 from collections.abc import Collection
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from semcom_phy.capacity import with_bounds, with_stand_ins
 from semcom_phy.exchange import ChannelState, Reception, Transmission
-from semcom_phy.fragments import (
-    Frame,
-    ReceivedFrame,
-    assemble,
-    fragment,
-)
+from semcom_phy.fragments import Frame, ReceivedFrame, assemble, fragment
 from semcom_phy.link import LinkStats
 from semcom_phy.numerology import NARROW, Numerology
+
+
+@dataclass(frozen=True, eq=False)
+class _Sent:
+    """A picture on its way: its frames, the noise that it will meet, when it was sent."""
+
+    picture: int
+    transmission: Transmission
+    frames: list[Frame]
+    snr_db: float
+    time_s: float
 
 
 class IdealLink(AbstractContextManager["IdealLink"]):
@@ -63,7 +71,7 @@ class IdealLink(AbstractContextManager["IdealLink"]):
         self.erase_probability = erase_probability
         self._stats = LinkStats()
         self._sample = 0
-        self._waiting: deque[tuple[float, int, list[Frame]]] = deque()
+        self._waiting: deque[_Sent] = deque()
         self._closed = False
 
     def transfer(
@@ -83,20 +91,31 @@ class IdealLink(AbstractContextManager["IdealLink"]):
             ValueError: the transmission does not fit into frames, or an SNR that is no number.
         """
         snr = self.snr_db if snr_db is None else _checked(snr_db)
-        return self._carry(fragment(transmission, picture, self.numerology), picture, snr)
+        return self._carry(self._prepare(picture, transmission, snr))
 
-    def _carry(self, frames: list[Frame], picture: int, snr_db: float) -> Reception:
-        erased = self._erasures(picture, len(frames))
-        rng = np.random.default_rng([self.seed, picture, 0])
+    def set_snr_db(self, snr_db: float) -> None:
+        """Choose the noise, see :meth:`semcom_phy.link.SimulatedLink.set_snr_db`."""
+        self.snr_db = _checked(snr_db)
+
+    def _prepare(self, picture: int, transmission: Transmission, snr_db: float) -> _Sent:
+        # Nothing is precoded here, so the frames name no feedback.
+        frames = fragment(with_stand_ins(transmission), picture, self.numerology)
+        return _Sent(picture, transmission, frames, snr_db, time.monotonic())
+
+    def _carry(self, sent: _Sent) -> Reception:
+        frames = sent.frames
+        erased = self._erasures(sent.picture, len(frames))
+        rng = np.random.default_rng([self.seed, sent.picture, 0])
         received = {}
         for index, frame in enumerate(frames):
-            noisy = self._receive_frame(frame, snr_db, rng)
+            noisy = self._receive_frame(frame, sent.snr_db, rng)
             if not erased[index]:
                 received[index] = noisy
         self._stats.frames_sent += len(frames)
         self._stats.frames_received += len(received)
         self._stats.samples += sum(frame.payload.shape[1] for frame in frames)
-        return assemble(frames[0].header.picture, len(frames), received)
+        reception = assemble(frames[0].header.picture, len(frames), received)
+        return with_bounds(reception, sent.transmission)
 
     def _erasures(self, picture: int, fragments: int) -> np.ndarray:
         """Which fragments are lost; drawn apart from the noise, which erasures leave alone."""
@@ -132,18 +151,16 @@ class IdealLink(AbstractContextManager["IdealLink"]):
     def send(self, picture: int, transmission: Transmission, state: ChannelState) -> None:
         """Send a picture, see :class:`semcom_phy.link.Link`."""
         self._require_open()
-        # Nothing is precoded here, so the frames name no feedback.
-        frames = fragment(transmission, picture, self.numerology)
-        self._waiting.append((time.monotonic(), picture, frames))
+        self._waiting.append(self._prepare(picture, transmission, self.snr_db))
 
     def receive(self, timeout_s: float = 60.0) -> Reception | None:
         """The reception of the oldest picture sent, see :class:`semcom_phy.link.Link`."""
         self._require_open()
         if not self._waiting:
             raise RuntimeError("no picture is on its way: send one first")
-        sent, picture, frames = self._waiting.popleft()
-        reception = self._carry(frames, picture, self.snr_db)
-        self._stats.seconds += time.monotonic() - sent
+        sent = self._waiting.popleft()
+        reception = self._carry(sent)
+        self._stats.seconds += time.monotonic() - sent.time_s
         return reception if reception.fragments.any() else None
 
     def close(self) -> None:

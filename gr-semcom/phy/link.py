@@ -80,3 +80,20 @@ class Link(AbstractContextManager["Link"], Protocol):
     def close(self) -> None:
         """Release everything; safe to call twice."""
         ...
+
+
+@runtime_checkable
+class SimulatedLink(Link, Protocol):
+    """A link whose channel is simulated, so that its noise can be chosen picture by picture."""
+
+    def set_snr_db(self, snr_db: float) -> None:
+        """Choose the noise of the pictures that are sent from now on.
+
+        Args:
+            snr_db: Es/N0 per complex symbol of unit power.
+
+        Raises:
+            ValueError: an SNR out of range, or a radio with a channel of its own.
+            RuntimeError: a picture is on its way over a link that cannot change meanwhile.
+        """
+        ...

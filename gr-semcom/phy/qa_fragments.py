@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from semcom_phy.exchange import (
     AnalogSection,
+    CapacitySection,
     CodecLabel,
     DigitalSection,
     ReceivedAnalog,
@@ -274,6 +275,11 @@ def test_samples_on_the_air_are_the_sum_of_the_frames():
     assert air_samples(transmission, SHORT) == total
 
 
+def test_a_bound_counts_with_what_it_claims():
+    bound = CapacitySection(np.ones(999, np.uint8), 77)
+    assert channel_uses(picture(analog(2000), bound)) == 2077
+
+
 def test_headers_of_all_frames_can_be_sent():
     for frame in fragment(picture(analog(2000), bits(100)), 9, SHORT, csi_id=255):
         encode_header(frame.header)
@@ -296,6 +302,7 @@ def test_frames_of_another_numerology_are_told():
         (picture(*5 * [bits(8)]), "sections"),
         (picture(analog(10), height=20_000), "height"),
         (picture(bits(8, 77)), "mcs"),
+        (picture(analog(10), CapacitySection(np.ones(9, np.uint8), 9)), "use --radio ideal"),
         (picture(DigitalSection(np.full(8, 2, np.uint8))), "0 or 1"),
         (picture(analog(100_000), height=2, width=2), "length"),
     ],

@@ -7,6 +7,7 @@ from scipy import stats
 
 from semcom_phy.exchange import (
     AnalogSection,
+    CapacitySection,
     ChannelState,
     CodecLabel,
     DigitalSection,
@@ -14,7 +15,7 @@ from semcom_phy.exchange import (
 )
 from semcom_phy.fragments import channel_uses, fragment
 from semcom_phy.ideal import IdealLink
-from semcom_phy.link import Link
+from semcom_phy.link import SimulatedLink
 from semcom_phy.numerology import NARROW
 
 SHORT = replace(NARROW, name="short", fragment_symbols=4)
@@ -91,10 +92,48 @@ def test_snr_of_one_picture_can_differ():
     assert reception.snr_db == pytest.approx(17.0, abs=1e-4)
 
 
+def test_a_picture_meets_the_noise_chosen_before_it_was_sent():
+    with IdealLink(0.0) as link:
+        for number, snr_db in enumerate((3.0, 12.5)):
+            link.set_snr_db(snr_db)
+            link.send(number, transmission(), ChannelState())
+        assert [round(link.receive().snr_db, 3) for _ in range(2)] == [3.0, 12.5]
+        with pytest.raises(ValueError, match="snr_db is nan"):
+            link.set_snr_db(float("nan"))
+
+
+def bound(n_bits, uses):
+    bits = np.random.default_rng(n_bits).integers(0, 2, n_bits).astype(np.uint8)
+    return Transmission((CapacitySection(bits, uses),), 160, 160, CodecLabel(1))
+
+
+@pytest.mark.parametrize("snr_db", [-4.0, 3.0, 10.0])
+@pytest.mark.parametrize("erase", [(), (0, 2)])
+def test_an_ideal_code_carries_what_the_channel_can_and_not_a_bit_more(snr_db, erase):
+    uses = 5000
+    link = IdealLink(snr_db, SHORT, erase=erase)
+    symbols = AnalogSection(np.ones((1, uses), np.complex64))
+    (analog,) = link.transfer(replace(bound(1, 1), sections=(symbols,)), 0).sections
+    arrived = uses - int(analog.erased.sum())
+    assert arrived < uses or not erase
+    limit = int(arrived * np.log2(1 + 10 ** (snr_db / 10)))
+
+    sent = bound(limit, uses)
+    (received,) = link.transfer(sent, 1).sections
+    assert received.ok
+    assert received.valid_bits == limit
+    np.testing.assert_array_equal(received.bits, sent.sections[0].bits)
+    (received,) = link.transfer(bound(limit + 1, uses), 2).sections
+    assert not received.ok
+    assert received.valid_bits == 0
+    assert received.bits.shape == (limit + 1,)
+    assert link.stats.samples == 3 * uses
+
+
 def test_is_a_link():
     sent = transmission()
     with IdealLink(10.0, SHORT) as link:
-        assert isinstance(link, Link)
+        assert isinstance(link, SimulatedLink)
         link.send(5, sent, ChannelState())
         link.send(70_000, sent, ChannelState())
         pictures = [link.receive().header.picture for _ in range(2)]

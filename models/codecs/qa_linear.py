@@ -241,7 +241,7 @@ def test_everything_lost(photograph: Tensor) -> None:
 def test_no_side_information_upsets_the_decoder(bits: list[int]) -> None:
     sent = encode(texture(40, 70))
     reception = through(sent, 10.0)
-    side = ReceivedDigital(np.array(bits, np.uint8), ok=True)
+    side = ReceivedDigital(np.array(bits, np.uint8), ok=True, valid_bits=len(bits))
     (picture,) = CODEC.decode([replace(reception, sections=(side, *reception.sections[1:]))])
     assert picture.shape == (3, 40, 70)
     assert torch.isfinite(picture).all()

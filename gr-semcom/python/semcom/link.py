@@ -109,6 +109,17 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
         """What the receiver met so far, frame by frame."""
         return self._receiver.counters
 
+    def set_snr_db(self, snr_db: float) -> None:
+        """Choose the noise of a simulated radio between pictures.
+
+        See :meth:`semcom_phy.link.SimulatedLink.set_snr_db`; a radio with a channel of its own
+        raises ``RadioConfigError``.
+        """
+        self._require_running()
+        if self._waiting:
+            raise RuntimeError("a picture is on its way: receive it before changing the SNR")
+        self.radio.set_snr_db(snr_db)
+
     def send(self, picture: int, transmission: Transmission, state: ChannelState) -> None:
         """Send a picture, see :meth:`semcom_phy.link.Link.send`."""
         self._require_running()

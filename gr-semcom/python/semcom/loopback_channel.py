@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pmt
 from gnuradio import gr
@@ -51,6 +53,17 @@ class LoopbackChannel(GuardedBlock):
         self.samples_out = 0
         self.set_tag_propagation_policy(gr.TPP_DONT)
         self.set_min_output_buffer(_BUFFER)
+
+    def set_snr_db(self, snr_db: float) -> None:
+        """Choose the noise from the next picture on; what is being sent keeps its own.
+
+        Args:
+            snr_db: as in the configuration.
+
+        Raises:
+            ValueError: an SNR out of range.
+        """
+        self._config = replace(self._config, snr_db=snr_db)
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
         # Asking for nothing gets what is pending out after the input has ended.

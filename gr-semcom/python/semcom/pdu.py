@@ -7,7 +7,8 @@ Every message is a PDU, ``pmt.cons(metadata, uniform vector)``:
   ``width``;
 * transmission and reception: ``c32vector`` with the symbols of all analogue sections one after
   the other, row by row; the metadata hold the header, the sections (bits of digital ones
-  included) and, for a transmission, the :class:`~semcom_phy.exchange.ChannelState`.
+  included) and, for a transmission, the encoder's notes and the
+  :class:`~semcom_phy.exchange.ChannelState`.
 
 Real PMT types only, nothing pickled: any block can read, forward or make these messages. The end
 of a stream of PDUs is ``pmt.PMT_EOF`` on the same port, so that it cannot overtake them.
@@ -16,13 +17,14 @@ of a stream of PDUs is ``pmt.PMT_EOF`` on the same port, so that it cannot overt
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import pmt
 from numpy.typing import NDArray
 
+from semcom_phy.capacity import waveform_sections
 from semcom_phy.exchange import (
     AnalogSection,
     ChannelState,
@@ -143,12 +145,17 @@ def picture_from_pdu(pdu: Pmt) -> tuple[int, FloatArray]:
 
 
 def transmission_to_pdu(picture: int, transmission: Transmission, state: ChannelState) -> Pmt:
-    """PDU of an encoded picture, with what the transmitter knew of the channel."""
+    """PDU of an encoded picture, with what the transmitter knew of the channel.
+
+    Raises:
+        ValueError: a section that no waveform carries.
+    """
+    carried = waveform_sections(transmission)
     sections = [
         _dict(streams=pmt.from_long(s.streams), length=pmt.from_long(s.channel_uses))
         if isinstance(s, AnalogSection)
         else _dict(bits=vector_to_pmt(s.bits), mcs=pmt.from_long(s.mcs))
-        for s in transmission.sections
+        for s in carried
     ]
     meta = _dict(
         picture=pmt.from_long(picture),
@@ -159,11 +166,13 @@ def transmission_to_pdu(picture: int, transmission: Transmission, state: Channel
         csi_id=pmt.from_long(state.csi_id),
         age_s=pmt.from_double(state.age_s),
     )
+    if transmission.notes:
+        meta = _add(meta, "notes", _notes_to_pmt(transmission.notes))
     if state.snr_db is not None:
         meta = _add(meta, "snr_db", pmt.from_double(state.snr_db))
     if state.csi is not None:
         meta = _add(meta, "csi", _array_to_pmt(state.csi))
-    analog = [s.symbols for s in transmission.sections if isinstance(s, AnalogSection)]
+    analog = [s.symbols for s in carried if isinstance(s, AnalogSection)]
     return pmt.cons(meta, vector_to_pmt(_concatenate(analog, np.complex64)))
 
 
@@ -189,6 +198,7 @@ def transmission_from_pdu(pdu: Pmt) -> tuple[int, Transmission, ChannelState]:
         _integer(meta, "height"),
         _integer(meta, "width"),
         _label_from_pmt(_ref(meta, "label")),
+        _optional(meta, "notes", _notes_from_pmt) or {},
     )
     state = ChannelState(
         snr_db=_optional(meta, "snr_db", pmt.to_double),
@@ -304,7 +314,11 @@ def _received_to_pmt(section: ReceivedAnalog | ReceivedDigital) -> Pmt:
             noise_var=vector_to_pmt(section.noise_var),
             erased=vector_to_pmt(section.erased.astype(np.uint8)),
         )
-    entry = _dict(bits=vector_to_pmt(section.bits), ok=pmt.from_bool(section.ok))
+    entry = _dict(
+        bits=vector_to_pmt(section.bits),
+        ok=pmt.from_bool(section.ok),
+        valid_bits=pmt.from_long(section.valid_bits),
+    )
     return entry if section.llr is None else _add(entry, "llr", vector_to_pmt(section.llr))
 
 
@@ -313,6 +327,7 @@ def _received_from_pmt(entry: Pmt, symbols: _Cut) -> ReceivedAnalog | ReceivedDi
         return ReceivedDigital(
             bits=vector_from_pmt(_ref(entry, "bits"), np.uint8),
             ok=_boolean(entry, "ok"),
+            valid_bits=_integer(entry, "valid_bits"),
             llr=_optional(entry, "llr", lambda v: vector_from_pmt(v, np.float32)),
         )
     shape = (_integer(entry, "streams"), _integer(entry, "length"))
@@ -352,6 +367,21 @@ def _label_to_pmt(label: CodecLabel) -> Pmt:
 
 def _label_from_pmt(entry: Pmt) -> CodecLabel:
     return CodecLabel(*(_integer(entry, key) for key in ("codec", "preset", "weights", "rate")))
+
+
+def _notes_to_pmt(notes: Mapping[str, str | float]) -> Pmt:
+    entries = pmt.make_dict()
+    for key, value in notes.items():
+        text = isinstance(value, str)
+        entries = _add(entries, key, pmt.intern(value) if text else pmt.from_double(value))
+    return entries
+
+
+def _notes_from_pmt(entries: Pmt) -> dict[str, str | float]:
+    notes = pmt.to_python(entries)
+    if not isinstance(notes, dict) or not all(isinstance(v, str | float) for v in notes.values()):
+        raise ValueError("expected a dictionary of strings and numbers")
+    return notes
 
 
 def _array_to_pmt(values: ComplexArray) -> Pmt:

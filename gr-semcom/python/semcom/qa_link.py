@@ -31,7 +31,7 @@ from semcom_phy.exchange import (
     Transmission,
 )
 from semcom_phy.fragments import air_samples, fragment
-from semcom_phy.link import Link
+from semcom_phy.link import SimulatedLink
 from semcom_phy.modulator import Modulator
 from semcom_phy.numerology import Numerology
 
@@ -85,7 +85,7 @@ def test_pictures_cross(preset: str, antennas: int) -> None:
     waveform = numerology(preset, antennas, antennas)
     radio = open_radio("loopback", waveform, snr_db=20, cfo_hz=3e3, delay_samples=500.5, sco_ppm=3)
     with FlowgraphLink(radio, waveform) as link:
-        assert isinstance(link, Link)
+        assert isinstance(link, SimulatedLink)
         for number in (0, 70_001):
             sent = transmission(25_000, antennas, seed=number)
             link.send(number, sent, STATE)
@@ -167,6 +167,37 @@ def test_a_picture_is_received_the_same_whatever_was_sent_before_it() -> None:
     whole, resumed, other = receive(range(3)), receive(range(2, 3)), receive(range(3, 4))
     np.testing.assert_allclose(resumed, whole, atol=1e-4)
     assert np.mean(np.abs(other - whole) ** 2) > 0.1
+
+
+def test_the_noise_of_a_simulated_radio_changes_between_pictures() -> None:
+    def run() -> list[ComplexArray]:
+        radio = open_radio("loopback", NARROW, snr_db=20, seed=3)
+        with FlowgraphLink(radio, NARROW) as link:
+            assert isinstance(link, SimulatedLink)
+            received = []
+            for number, snr_db in enumerate((15.0, 3.0, 9.0)):
+                link.set_snr_db(snr_db)
+                link.send(number, sent, STATE)
+                with pytest.raises(RuntimeError, match="picture is on its way"):
+                    link.set_snr_db(0.0)
+                reception = link.receive()
+                assert reception is not None
+                assert reception.snr_db == pytest.approx(snr_db, abs=0.3)
+                received.append(symbols_of(reception))
+            with pytest.raises(ValueError, match="snr_db"):
+                link.set_snr_db(1000.0)
+        return received
+
+    sent = transmission(5000)
+    assert all(np.array_equal(a, b) for a, b in zip(run(), run(), strict=True))
+
+
+def test_the_noise_of_a_radio_is_its_own() -> None:
+    with (
+        FlowgraphLink(EndlessRadio(LoopbackChannel(ChannelConfig(), NARROW)), NARROW) as link,
+        pytest.raises(ValueError, match="radio 'test' has a channel of its own"),
+    ):
+        link.set_snr_db(3.0)
 
 
 class Deaf(LoopbackChannel):

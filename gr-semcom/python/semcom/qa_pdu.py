@@ -24,6 +24,7 @@ from hypothesis.extra import numpy as hnp
 
 from semcom_phy.exchange import (
     AnalogSection,
+    CapacitySection,
     ChannelState,
     CodecLabel,
     DigitalSection,
@@ -52,6 +53,9 @@ complexes = hnp.arrays(
     elements=st.complex_numbers(allow_nan=False, allow_infinity=False, max_magnitude=1e6, width=64),
 )
 bits = hnp.arrays(np.uint8, counts, elements=st.integers(0, 1))
+notes = st.dictionaries(
+    st.text(max_size=9), st.text(max_size=9) | st.floats(allow_nan=False), max_size=3
+)
 states = st.builds(
     ChannelState,
     snr_db=st.none() | st.floats(-30, 60),
@@ -78,7 +82,7 @@ def received_sections(draw: st.DrawFn) -> ReceivedAnalog | ReceivedDigital:
         return ReceivedAnalog(symbols, noise, draw(hnp.arrays(np.bool_, symbols.shape)))
     values = draw(bits)
     llr = draw(st.none() | hnp.arrays(np.float32, values.shape, elements=st.floats(width=32)))
-    return ReceivedDigital(values, draw(st.booleans()), llr)
+    return ReceivedDigital(values, draw(st.booleans()), draw(st.integers(0, values.size)), llr)
 
 
 entries = st.builds(
@@ -120,16 +124,17 @@ def by_wire(message: Any) -> Any:
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.integers(0, 10**9), sections, sides, sides, labels, states)
+@given(st.integers(0, 10**9), sections, sides, sides, labels, notes, states)
 def test_transmissions_survive(
     picture: int,
     parts: tuple[AnalogSection | DigitalSection, ...],
     height: int,
     width: int,
     label: CodecLabel,
+    notes: dict[str, str | float],
     state: ChannelState,
 ) -> None:
-    sent = Transmission(parts, height, width, label)
+    sent = Transmission(parts, height, width, label, notes)
     pdu = transmission_to_pdu(picture, sent, state)
     assert same(transmission_from_pdu(pdu), (picture, sent, state))
 
@@ -208,12 +213,22 @@ KEYS = ["picture", "height", "width", "label", "sections", "csi_id", "age_s"]
         *(pmt.cons(pmt.dict_delete(pmt.car(GOOD), pmt.intern(k)), pmt.cdr(GOOD)) for k in KEYS),
         pmt.cons(pmt.dict_add(pmt.car(GOOD), pmt.intern("csi"), pmt.make_dict()), pmt.cdr(GOOD)),
         pmt.cons(pmt.dict_add(pmt.car(GOOD), pmt.intern("snr_db"), pmt.intern("x")), pmt.cdr(GOOD)),
+        pmt.cons(pmt.dict_add(pmt.car(GOOD), pmt.intern("notes"), pmt.intern("x")), pmt.cdr(GOOD)),
+        pmt.cons(
+            pmt.dict_add(pmt.car(GOOD), pmt.intern("notes"), pmt.to_pmt({"x": [1]})), pmt.cdr(GOOD)
+        ),
     ],
 )
 @pytest.mark.parametrize("read", [transmission_from_pdu, reception_from_pdu, picture_from_pdu])
 def test_foreign_messages_are_one_clear_error(read: Any, message: Any) -> None:
     with pytest.raises(ValueError, match=r"PDU|PMT"):
         read(message)
+
+
+def test_a_bound_is_no_message() -> None:
+    bound = Transmission((CapacitySection(np.ones(9, np.uint8), 9),), 2, 2, CodecLabel(1))
+    with pytest.raises(ValueError, match="is a bound: use --radio ideal"):
+        transmission_to_pdu(0, bound, ChannelState())
 
 
 def test_a_large_vector_of_another_type_is_not_spelt_out() -> None:
@@ -228,7 +243,7 @@ def test_a_damaged_reception_is_one_clear_error() -> None:
     """Each entry in turn is replaced or removed, at both levels."""
     header = PictureHeader(0, 1, 1, CodecLabel(1), (SectionEntry(True, 3), SectionEntry(False, 2)))
     parts = (
-        ReceivedDigital(np.ones(3, np.uint8), True, np.ones(3, np.float32)),
+        ReceivedDigital(np.ones(3, np.uint8), True, 3, np.ones(3, np.float32)),
         ReceivedAnalog(
             np.ones((1, 2), np.complex64), np.ones((1, 2), np.float32), np.ones((1, 2), bool)
         ),

@@ -92,6 +92,20 @@ class Radio(ABC):
             received: samples per antenna that the receiver has taken from the source.
         """
 
+    def set_snr_db(self, snr_db: float) -> None:
+        """Choose the noise of what is sent from now on, where the channel is simulated.
+
+        Args:
+            snr_db: Es/N0 of the payload subcarriers.
+
+        Raises:
+            RadioConfigError: an SNR out of range, or a radio with a channel of its own.
+        """
+        raise RadioConfigError(
+            f"radio '{self.name}' has a channel of its own, whose SNR cannot be set: "
+            "use --radio loopback or ideal"
+        )
+
     def describe(self) -> dict[str, Any]:
         """Name, options and events, as plain values for a report."""
         return {

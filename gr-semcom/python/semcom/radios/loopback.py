@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from gnuradio import gr
 from gnuradio.semcom.loopback_channel import LoopbackChannel
-from gnuradio.semcom.radios.base import Radio, RadioConfig, RadioConfigError
+from gnuradio.semcom.radios.base import Radio, RadioConfig, RadioConfigError, validate_config
 from pydantic import Field, model_validator
 
 from semcom_phy.channel import ChannelConfig, ChannelTap
@@ -82,6 +82,11 @@ class LoopbackRadio(Radio):
     @property
     def source(self) -> gr.basic_block:
         return self._channel
+
+    def set_snr_db(self, snr_db: float) -> None:
+        options = {**self.config.model_dump(), "snr_db": snr_db}
+        validate_config(LoopbackConfig, self.name, options)
+        self._channel.set_snr_db(snr_db)
 
     def drained(self, sent: int, received: int) -> bool:
         return self._channel.drained(sent, received)
