@@ -251,7 +251,7 @@ class RunFolder:
         except OSError as error:
             raise UsageError(f"cannot read {file}: {error.strerror}") from error
         except (ValidationError, UnicodeDecodeError) as error:
-            raise UsageError(f"{file} is damaged: {_first_line(error)}") from error
+            raise UsageError(f"{file} is damaged: {first_fault(error)}") from error
 
     def config(self) -> dict[str, Any]:
         """The resolved options, as written.
@@ -264,7 +264,7 @@ class RunFolder:
         except OSError as error:
             raise UsageError(f"cannot read {self.config_file}: {error.strerror}") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UsageError(f"{self.config_file} is damaged: {_first_line(error)}") from error
+            raise UsageError(f"{self.config_file} is damaged: {first_fault(error)}") from error
         return dict(config)
 
     def append(self, record: PictureRecord) -> None:
@@ -296,7 +296,7 @@ class RunFolder:
             except ValidationError as error:
                 file = self.path / "images.jsonl"
                 raise UsageError(
-                    f"line {number} of {file} is damaged: {_first_line(error)}"
+                    f"line {number} of {file} is damaged: {first_fault(error)}"
                 ) from error
             found[record.picture] = record
         return [found[picture] for picture in sorted(found)]
@@ -386,7 +386,8 @@ def new_default_folder(name: str) -> Path:
             return path
 
 
-def _first_line(error: Exception) -> str:
+def first_fault(error: Exception) -> str:
+    """What is wrong with data, on one line: the first of a validation's errors."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
