@@ -2,9 +2,9 @@
 """The command line ``ota_runner``.
 
 Without a subcommand it is the main job. Its options are the fields of
-:class:`ota_runner.config.RunConfig` and of the options model of the radio that ``--radio`` names:
-``ota_runner --radio loopback --help`` lists that radio's own. Each subcommand is a module of its
-own that adds itself to the program.
+:class:`ota_runner.config.RunConfig` and of the options models of the radio and the scheme that
+``--radio`` and ``--scheme`` name: ``ota_runner --radio loopback --help`` lists that radio's own.
+Each subcommand is a module of its own that adds itself to the program.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import shlex
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, NoReturn, get_args
@@ -24,11 +25,11 @@ import typer
 from pydantic import BaseModel
 
 from ota_runner import report, schemes, train
-from ota_runner.config import Layer, RunConfig, asked_for, own_options, read_layer
+from ota_runner.choice import Choice, choose
+from ota_runner.config import Layer, RunConfig, own_options, read_layer
 from ota_runner.console import say
 from ota_runner.errors import ExitCode, RadioUnavailable, RunnerError, UsageError, one_line
 from ota_runner.main_job import Invocation, main_job, stored_layer
-from ota_runner.radios import RadioChoice, choose_radio
 
 SUBCOMMANDS: dict[str, Callable[..., None]] = {
     "train": train.command,
@@ -36,10 +37,14 @@ SUBCOMMANDS: dict[str, Callable[..., None]] = {
     "report": report.command,
 }
 
+_DECIDING = [field.name for field in fields(Choice)]
+"""Options that decide which others there are: they are known before the others are parsed."""
+
 _HELP = """Send pictures over a radio with learned joint source-channel codes.
 
 Without a command, pictures go through codec and radio, and a run folder with pictures, figures
-and a report is left. Further options depend on the radio: ask with --radio NAME --help.
+and a report is left. Further options depend on radio and scheme: ask with --radio NAME
+--scheme NAME --help.
 """
 
 
@@ -98,7 +103,7 @@ def _dispatch(words: list[str], verbose: bool) -> int:
         return _call(_program(), ["--help"])
     layers = _layers_before_parsing(words)
     try:
-        choice = choose_radio(str(asked_for(layers, "radio")))
+        choice = choose(layers)
     except RadioUnavailable:
         if "--help" not in words:
             raise
@@ -127,9 +132,10 @@ def _call(program: typer.Typer, words: list[str]) -> int:
 
 
 def _layers_before_parsing(words: list[str]) -> list[Layer]:
-    """Layers of options from files, and the radio as typed: it decides which options there are."""
+    """Layers of options from files, and what was typed of those that decide which there are."""
     scanner = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    scanner.add_argument("--radio", nargs="?")
+    for option in _DECIDING:
+        scanner.add_argument(f"--{option}", nargs="?")
     scanner.add_argument("--config", nargs="?", type=Path)
     scanner.add_argument("--output", nargs="?", type=Path)
     scanner.add_argument("--resume", action="store_true")
@@ -142,13 +148,12 @@ def _layers_before_parsing(words: list[str]) -> list[Layer]:
         layers.append(stored_layer(found.output))
     if found.config is not None:
         layers.append(read_layer(found.config))
-    layers.append(Layer(None, {} if found.radio is None else {"radio": found.radio}))
+    typed = {option: getattr(found, option) for option in _DECIDING}
+    layers.append(Layer(None, {name: value for name, value in typed.items() if value is not None}))
     return [layer for layer in layers if layer is not None]
 
 
-def _program(
-    choice: RadioChoice | None = None, options: dict[str, Any] | None = None
-) -> typer.Typer:
+def _program(choice: Choice | None = None, options: dict[str, Any] | None = None) -> typer.Typer:
     """The program with the main job's options; calling it puts their values into ``options``."""
     program = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     for name, command in SUBCOMMANDS.items():
@@ -158,10 +163,13 @@ def _program(
         if options is not None:
             options.update(values)
 
-    parameters = _parameters(RunConfig, list(RunConfig.model_fields), "Options of every run")
-    if choice is not None:
-        fields = list(own_options(choice.options).values())
-        parameters += _parameters(choice.options, fields, f"Options of --radio {choice.name}")
+    of_run = {name: name for name in RunConfig.model_fields}
+    parameters = _parameters(RunConfig, of_run, "Options of every run")
+    for option in _DECIDING if choice else ():
+        chosen = getattr(choice, option)
+        panel = f"Options of --{option} {chosen.name}"
+        if chosen.options is not None:
+            parameters += _parameters(chosen.options, own_options(chosen.options), panel)
     parameters += _INVOCATION
     main_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     main_options.__annotations__ = {p.name: p.annotation for p in parameters}
@@ -169,16 +177,16 @@ def _program(
     return program
 
 
-def _parameters(model: type[BaseModel], fields: list[str], panel: str) -> list[inspect.Parameter]:
-    """Typer parameters for a model's fields; None where nothing was typed."""
-    names = {field: name for name, field in own_options(model).items()}
+def _parameters(
+    model: type[BaseModel], options: Mapping[str, str], panel: str
+) -> list[inspect.Parameter]:
+    """Typer parameters for a model's fields by option name; None where nothing was typed."""
     parameters = []
-    for field in fields:
+    for name, field in options.items():
         info = model.model_fields[field]
         kind = _typed_as(info.annotation)
         if kind is None:
             continue
-        name = names.get(field, field)
         dashed = name.replace("_", "-")
         option = typer.Option(
             f"--{dashed}/--no-{dashed}" if kind is bool else f"--{dashed}",

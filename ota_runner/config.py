@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run is asked to do: options of the run and of its radio, validated.
+"""What a run is asked to do: options of the run, of its radio and of its scheme, validated.
 
 Options have the same names on the command line (``--record-iq``) and in a YAML file
-(``record_iq``). The command line beats the file, the file beats the defaults. A radio brings
-options of its own as a pydantic model; an option's name is its field's name without the unit
-(``cfo_hz`` is ``--cfo``), and fields whose name the run has too (``snr_db``, ``seed``) take the
-run's value.
+(``record_iq``). The command line beats the file, the file beats the defaults. A radio and a scheme
+bring options of their own as pydantic models; an option's name is its field's name without the unit
+(``cfo_hz`` is ``--cfo``), and fields of a radio whose name the run has too (``snr_db``, ``seed``)
+take the run's value.
 """
 
 from __future__ import annotations
@@ -86,10 +86,12 @@ class Settings:
     Attributes:
         run: those of every run.
         radio: the radio's own, an instance of its options model.
+        scheme: the scheme's own, an instance of its options model; None where it has none.
     """
 
     run: RunConfig
     radio: BaseModel
+    scheme: BaseModel | None
 
     def as_mapping(self) -> dict[str, Any]:
         """Option name to value, plain data, as in ``config.yaml``; reading it gives a like run."""
@@ -98,18 +100,20 @@ class Settings:
             mapping["images"] = str(self.run.images.resolve())
         if self.run.weights is not None:
             mapping["weights"] = str(self.run.weights.resolve())
-        radio = self.radio.model_dump(mode="json")
-        own = {option_name(field): value for field, value in radio.items()}
-        return mapping | {name: value for name, value in own.items() if name not in mapping}
+        for options in (self.radio, self.scheme):
+            values = {} if options is None else options.model_dump(mode="json")
+            own = {option_name(field): value for field, value in values.items()}
+            mapping |= {name: value for name, value in own.items() if name not in mapping}
+        return mapping
 
 
 def option_name(field: str) -> str:
-    """Name of the option that sets a radio's field: the field's without its unit."""
+    """Name of the option that sets a radio's or scheme's field: the field's without its unit."""
     return _UNIT.sub("", field)
 
 
 def own_options(model: type[BaseModel]) -> dict[str, str]:
-    """Option name to field name, for the fields of a radio that a run does not have too."""
+    """Option name to field name, for the fields of a model that a run does not have too."""
     names = {option_name(field): field for field in model.model_fields}
     return {name: field for name, field in names.items() if name not in RunConfig.model_fields}
 
@@ -142,37 +146,47 @@ def asked_for(layers: Sequence[Layer], option: str) -> Any:
     return value
 
 
-def resolve(layers: Sequence[Layer], radio_options: type[BaseModel]) -> Settings:
+def resolve(
+    layers: Sequence[Layer],
+    radio_options: type[BaseModel],
+    scheme_options: type[BaseModel] | None = None,
+) -> Settings:
     """Merge layers of options and validate them.
 
     Args:
         layers: later ones win.
         radio_options: options model of the radio that :func:`asked_for` names.
+        scheme_options: options model of the scheme that it names, None where it has none.
 
     Raises:
         UsageError: an unknown option (says the nearest known) or a value out of range.
     """
-    own = own_options(radio_options)
-    known = [*RunConfig.model_fields, *own]
-    merged: dict[str, Any] = {}
-    origin: dict[str, Layer] = {}
+    of_run = {name: name for name in RunConfig.model_fields}
+    of_radio = own_options(radio_options)
+    of_scheme = own_options(scheme_options) if scheme_options else {}
+    asked = _merge(layers, [*of_run, *of_radio, *of_scheme])
+    run = _validate(RunConfig, of_run, asked)
+    shared = {
+        field: getattr(run, option_name(field))
+        for field in radio_options.model_fields
+        if option_name(field) in of_run
+    }
+    return Settings(
+        run,
+        _validate(radio_options, of_radio, asked, shared),
+        _validate(scheme_options, of_scheme, asked) if scheme_options else None,
+    )
+
+
+def _merge(layers: Sequence[Layer], known: Sequence[str]) -> dict[str, tuple[Any, Layer]]:
+    """Option name to its value and the layer it is from."""
+    merged: dict[str, tuple[Any, Layer]] = {}
     for layer in layers:
         for option, value in layer.values.items():
             if option not in known:
                 raise UsageError(unknown_option(layer.names(option), option, known))
-            merged[option], origin[option] = value, layer
-    of_run = {option: value for option, value in merged.items() if option not in own}
-    run = _validate(RunConfig, of_run, {name: name for name in RunConfig.model_fields}, origin)
-    shared = {
-        field: getattr(run, option_name(field))
-        for field in radio_options.model_fields
-        if option_name(field) in RunConfig.model_fields
-    }
-    of_radio = {own[option]: value for option, value in merged.items() if option in own}
-    radio = _validate(
-        radio_options, shared | of_radio, {field: option for option, field in own.items()}, origin
-    )
-    return Settings(run, radio)
+            merged[option] = value, layer
+    return merged
 
 
 def unknown_option(written: str, option: str, known: Iterable[str]) -> str:
@@ -185,12 +199,14 @@ def unknown_option(written: str, option: str, known: Iterable[str]) -> str:
 
 def _validate(
     model: type[Any],
-    values: Mapping[str, Any],
-    option_of_field: Mapping[str, str],
-    origin: Mapping[str, Layer],
+    fields: Mapping[str, str],
+    asked: Mapping[str, tuple[Any, Layer]],
+    shared: Mapping[str, Any] | None = None,
 ) -> Any:
+    """An instance of a model from the options asked for, given their names' fields."""
+    values = {fields[option]: value for option, (value, _) in asked.items() if option in fields}
     try:
-        return model.model_validate(values)
+        return model.model_validate({**(shared or {}), **values})
     except ValidationError as error:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")
@@ -198,9 +214,9 @@ def _validate(
         if not first["loc"]:
             raise UsageError(message) from error
         field = str(first["loc"][0])
-        option = option_of_field.get(field, field)
-        written = origin[option].names(option) if option in origin else f"--{option}"
+        option = next((option for option, its in fields.items() if its == field), field)
+        written = asked[option][1].names(option) if option in asked else f"--{option}"
         about = model.model_fields[field].description
-        asked = f"{written} {first['input']!r}" if first["type"] != "missing" else written
+        value = f"{written} {first['input']!r}" if first["type"] != "missing" else written
         mend = f" ({about})" if about else ""
-        raise UsageError(f"{asked}: {message}{mend}") from error
+        raise UsageError(f"{value}: {message}{mend}") from error

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A codec that is quick, and pictures to send."""
+"""Codecs that are quick, and pictures to send."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -20,7 +23,9 @@ from semcom_models.codecs.presets import PresetInfo
 from semcom_phy.exchange import (
     AnalogSection,
     ChannelState,
+    DigitalSection,
     ReceivedAnalog,
+    ReceivedDigital,
     Reception,
     Transmission,
 )
@@ -45,8 +50,7 @@ class BlockMeans(Codec):
 
     def _encode(self, image: Tensor) -> Transmission:
         _, height, width = image.shape
-        padded = F.pad(image[None], (0, -width % BLOCK, 0, -height % BLOCK), mode="replicate")
-        values = ((F.avg_pool2d(padded, BLOCK)[0] - 0.5) * SWING).flatten()
+        values = ((block_means(image) - 0.5) * SWING).flatten()
         values = F.pad(values, (0, len(values) % 2))
         symbols = torch.complex(*values.view(2, -1)).numpy()[None]
         return Transmission((AnalogSection(symbols),), height, width, self.label)
@@ -59,10 +63,61 @@ class BlockMeans(Codec):
         [section] = reception.sections
         assert isinstance(section, ReceivedAnalog)
         symbols = torch.from_numpy(section.symbols[0])
-        rows, columns = -(-height // BLOCK), -(-width // BLOCK)
-        values = torch.cat((symbols.real, symbols.imag))[: 3 * rows * columns]
-        means = values.view(1, 3, rows, columns) / SWING + 0.5
-        return F.interpolate(means, scale_factor=BLOCK)[0, :, :height, :width].clamp(0, 1)
+        values = torch.cat((symbols.real, symbols.imag)) / SWING + 0.5
+        return picture_of(values, height, width)
+
+
+class Quantisation(BaseModel):
+    """Options of :class:`QuantisedMeans`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    depth: Annotated[int, Field(ge=1, le=8, description="bits a value, 1 to 8")] = 8
+    level_db: Annotated[float, Field(description="written down, and nothing else")] = 0.0
+
+
+class QuantisedMeans(Codec):
+    """Sends the means of blocks as bits; their depth is the label's rate."""
+
+    def __init__(self, preset: PresetInfo, weights: Path | None) -> None:
+        self.label = registry.label_of(preset, weights)
+
+    def encode(
+        self, images: Sequence[Tensor], state: ChannelState, request: Request | None = None
+    ) -> list[Transmission]:
+        assert request is not None
+        assert isinstance(request.options, Quantisation)
+        return [self._encode(image, request.options) for image in images]
+
+    def _encode(self, image: Tensor, options: Quantisation) -> Transmission:
+        levels = (block_means(image) * 255).round().to(torch.uint8).numpy().reshape(-1, 1)
+        bits = np.unpackbits(levels, axis=1)[:, : options.depth].flatten()
+        label = replace(self.label, rate=options.depth)
+        _, height, width = image.shape
+        return Transmission((DigitalSection(bits),), height, width, label)
+
+    def decode(self, receptions: Sequence[Reception]) -> list[Tensor]:
+        return [self._decode(reception) for reception in receptions]
+
+    def _decode(self, reception: Reception) -> Tensor:
+        header, [section] = reception.header, reception.sections
+        assert isinstance(section, ReceivedDigital)
+        levels = np.packbits(section.bits.reshape(-1, header.label.rate), axis=1).flatten()
+        return picture_of(torch.from_numpy(levels) / 255, header.height, header.width)
+
+
+def block_means(image: Tensor) -> Tensor:
+    """``[3, rows, columns]``."""
+    _, height, width = image.shape
+    padded = F.pad(image[None], (0, -width % BLOCK, 0, -height % BLOCK), mode="replicate")
+    return F.avg_pool2d(padded, BLOCK)[0]
+
+
+def picture_of(means: Tensor, height: int, width: int) -> Tensor:
+    """``[3, height, width]`` from as many means as it takes, flat."""
+    rows, columns = -(-height // BLOCK), -(-width // BLOCK)
+    blocks = means[: 3 * rows * columns].view(1, 3, rows, columns)
+    return F.interpolate(blocks, scale_factor=BLOCK)[0, :, :height, :width].clamp(0, 1)
 
 
 @pytest.fixture
@@ -72,6 +127,15 @@ def blocks() -> Iterator[str]:
     registry.register("blocks", 200, BlockMeans, title="block means", presets=[preset])
     yield "blocks"
     registry.unregister("blocks")
+
+
+@pytest.fixture
+def quantised() -> Iterator[str]:
+    """Name of a digital scheme with options of its own, :class:`Quantisation`."""
+    preset = PresetInfo("quantised", "plain", 0, 1 / 4, default=True)
+    registry.register("quantised", 201, QuantisedMeans, presets=[preset], options=Quantisation)
+    yield "quantised"
+    registry.unregister("quantised")
 
 
 @pytest.fixture

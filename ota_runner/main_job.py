@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Protocol
 
+from ota_runner.choice import Choice
 from ota_runner.config import Layer, Settings, resolve
 from ota_runner.console import ProgressView, print_table, result_table, say
 from ota_runner.errors import ExitCode, LinkFailed, UsageError
@@ -48,12 +48,12 @@ class Invocation:
     command: str
 
 
-def main_job(layers: Sequence[Layer], choice: RadioChoice, invocation: Invocation) -> ExitCode:
+def main_job(layers: Sequence[Layer], choice: Choice, invocation: Invocation) -> ExitCode:
     """Send pictures and leave a run folder.
 
     Args:
         layers: of options, later ones win.
-        choice: the radio they name.
+        choice: the radio and the scheme they name.
         invocation: of this call.
 
     Raises:
@@ -62,9 +62,9 @@ def main_job(layers: Sequence[Layer], choice: RadioChoice, invocation: Invocatio
         OutputFailed: the folder cannot be written any more.
     """
     with interrupted_once():
-        settings = resolve(layers, choice.options)
+        settings = resolve(layers, choice.radio.options, choice.scheme.options)
         view = partial(ProgressView, verbose=invocation.verbose)
-        outcome = run_job(settings, open_codec(settings), choice, invocation, view)
+        outcome = run_job(settings, open_codec(settings), choice.radio, invocation, view)
         return _tell(outcome, invocation)
 
 
@@ -83,16 +83,12 @@ class Outcome:
     interrupted: bool
 
 
-class View(AbstractContextManager[Observer], Protocol):
-    """Shows progress while its context is open."""
-
-
 def run_job(
     settings: Settings,
     codec: Codec,
     choice: RadioChoice,
     invocation: Invocation,
-    view: Callable[[int, int], View],
+    view: Callable[[int, int], AbstractContextManager[Observer]],
 ) -> Outcome:
     """Send the pictures of a run and leave its folder, finished or not.
 
@@ -123,7 +119,7 @@ def run_job(
             if not old:
                 folder.begin(settings.as_mapping(), manifest)
             finished = {record.picture for record in done}
-            job = Job(codec, run.weights, run.cbr, run.snr, run.seed)
+            job = Job(codec, settings.scheme, run.weights, run.cbr, run.snr, run.seed)
             left = [picture for picture in pictures if picture.number not in finished]
             with view(len(pictures), len(finished)) as observer:
                 send_pictures(left, job, link, folder, observer)

@@ -20,16 +20,21 @@ import pytest
 import torch
 import yaml
 from PIL import Image
+from pydantic import BaseModel, create_model
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ota_runner import main_job, run
+from ota_runner import choice, cli, main_job, run
+from ota_runner.choice import OF_THE_CALL
 from ota_runner.cli import execute
+from ota_runner.radios import IdealOptions, OpenRadio, RadioChoice
 from semcom_models import metrics
+from semcom_models.codecs import registry
 from semcom_models.codecs.base import Codec
 from semcom_models.data import load_picture
 from semcom_phy.exchange import Reception
 from semcom_phy.ideal import IdealLink
+from semcom_phy.numerology import Numerology
 
 SUMMARY_KEYS: dict[str, Any] = {
     "format": int,
@@ -467,11 +472,118 @@ def test_help_lists_the_radios_own_options(capsys: pytest.CaptureFixture[str]) -
     assert "--scheme" in capsys.readouterr().out
 
 
-def test_schemes_as_json(blocks: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_schemes_own_options_reach_its_codec(
+    quantised: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for depth, output in ((8, tmp_path / "fine"), (3, tmp_path / "coarse")):
+        assert execute(ideal(quantised, pictures, output, "--depth", str(depth))) == 0
+        assert yaml.safe_load((output / "config.yaml").read_text())["depth"] == depth
+        assert {record["label"]["rate"] for record in records(output)} == {depth}
+    again = ["--config", str(tmp_path / "coarse" / "config.yaml"), "--level", "2.5"]
+    assert execute([*again, "--output", str(tmp_path / "again")]) == 0
+    stored = yaml.safe_load((tmp_path / "again" / "config.yaml").read_text())
+    assert (stored["depth"], stored["level"]) == (3, 2.5)
+    capsys.readouterr()
+    assert execute(["--resume", "--output", str(tmp_path / "coarse")]) == 0
+    assert execute(["--resume", "--output", str(tmp_path / "coarse"), "--depth", "4"]) == 2
+    assert "was begun with depth: 3, not 4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--depth", "9"], ["--depth 9", "1 to 8"]),
+        (["--depth", "deep"], ["--depth", "valid integer"]),
+        (["--dept", "3"], ["--dept", "--depth"]),
+        (["--config", "typo.yaml"], ["typo.yaml: deepth", "did you mean `depth`"]),
+    ],
+)
+def test_mistakes_in_a_schemes_options(
+    arguments: list[str],
+    words: list[str],
+    quantised: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "typo.yaml").write_text("deepth: 3\n")
+    assert execute(["--radio", "ideal", "--scheme", quantised, *arguments]) == 2
+    line = error_line(capsys)
+    for word in words:
+        assert word in line
+    assert not (tmp_path / "runs").exists()
+
+
+def test_options_of_another_scheme_are_unknown(
+    blocks: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(ideal(blocks, pictures, tmp_path / "run", "--depth", "3")) == 2
+    assert "--depth" in error_line(capsys)
+
+
+@pytest.mark.parametrize(
+    ("field", "owner"),
+    [("seed", "every run"), ("erase_fragments", "--radio ideal"), ("resume", "every call")],
+)
+def test_a_scheme_with_options_that_are_taken_is_refused(
+    field: str, owner: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = create_model("Taken", **{field: (int, 0)})  # type: ignore[call-overload]
+    registry.register("taken", 202, _never_opened, options=model)
+    try:
+        assert execute(["--radio", "ideal", "--scheme", "taken"]) == 2
+    finally:
+        registry.unregister("taken")
+    assert f"brings an option `{field}`, which {owner} has already" in error_line(capsys)
+
+
+def _never_opened(preset: registry.PresetInfo, weights: Path | None) -> Codec:
+    raise AssertionError("nothing is opened before the options are known to be good")
+
+
+def test_every_option_of_the_call_is_reserved() -> None:
+    assert {parameter.name for parameter in cli._INVOCATION} <= set(OF_THE_CALL)
+
+
+def test_a_bound_runs_on_no_waveform(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    dish = RadioChoice("dish", IdealOptions, _open_nothing)
+    monkeypatch.setattr(choice, "choose_radio", lambda name: dish)
+    registry.register("bound", 202, _never_opened, bound=True)
+    try:
+        assert execute(["--radio", "dish", "--scheme", "bound"]) == 2
+    finally:
+        registry.unregister("bound")
+    line = error_line(capsys)
+    assert "--scheme bound is a bound" in line
+    assert "use --radio ideal" in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def _open_nothing(options: BaseModel, numerology: Numerology, iq: Path | None) -> OpenRadio:
+    raise AssertionError("no radio is opened for a bound")
+
+
+def test_help_lists_the_schemes_own_options(
+    quantised: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(["--radio", "ideal", "--scheme", quantised, "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "Options of --scheme quantised" in said
+    assert "--depth" in said
+    assert "--erase-fragments" in said
+
+
+def test_schemes_as_json(blocks: str, quantised: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(["schemes", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert listed["format"] == 1
-    [found] = [scheme for scheme in listed["schemes"] if scheme["name"] == blocks]
-    assert found["presets"][0]["cbr"] == 1 / 32
+    found = {scheme["name"]: scheme for scheme in listed["schemes"]}
+    assert found[blocks]["presets"][0]["cbr"] == 1 / 32
+    assert found[blocks]["options"] == {}
+    assert found[quantised]["options"]["depth"] == "bits a value, 1 to 8"
     assert execute(["schemes"]) == 0
     assert "block" in capsys.readouterr().out

@@ -25,6 +25,15 @@ class Dish(BaseModel):
     mode: str = "plain"
 
 
+class Zoom(BaseModel):
+    """Options of a made-up scheme."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    depth: Annotated[int, Field(ge=1, le=8, description="bits a value, 1 to 8")] = 8
+    margin_db: float = 1.5
+
+
 def typed(**values: Any) -> Layer:
     return Layer(None, values)
 
@@ -54,6 +63,32 @@ def test_option_is_field_without_unit() -> None:
 def test_radio_shares_the_runs_options() -> None:
     settings = resolve([typed(snr=12, seed=9, lo_offset=-20.5)], Dish)
     assert settings.radio == Dish(snr_db=12, seed=9, lo_offset_hz=-20.5)
+
+
+def test_schemes_have_options_like_radios(tmp_path: Path) -> None:
+    settings = resolve([file(depth=3, lo_offset=2), typed(depth=4, margin=2.5)], Dish, Zoom)
+    assert settings.scheme == Zoom(depth=4, margin_db=2.5)
+    assert settings.radio == Dish(snr_db=10, seed=0, lo_offset_hz=2)
+    mapping = settings.as_mapping()
+    assert (mapping["depth"], mapping["margin"]) == (4, 2.5)
+    assert resolve([file(**mapping)], Dish, Zoom) == settings
+    assert resolve([], Dish, Zoom).scheme == Zoom()
+    assert resolve([], Dish).scheme is None
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (typed(depht=3), ["--depht", "did you mean `depth`"]),
+        (file(depth=9), ["run.yaml: depth 9", "less than or equal to 8", "bits a value, 1 to 8"]),
+        (file(margin_db=1), ["run.yaml: margin_db", "did you mean `margin`"]),
+    ],
+)
+def test_mistakes_in_a_schemes_options_give_one_clear_line(layer: Layer, words: list[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve([layer], Dish, Zoom)
+    for word in words:
+        assert word in str(caught.value)
 
 
 def test_resolved_options_give_the_same_settings_again(tmp_path: Path) -> None:

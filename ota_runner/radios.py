@@ -60,11 +60,13 @@ class RadioChoice:
         options: model of its options.
         open: makes the link from options, numerology and the folder for recordings (or None);
             raises ``RadioUnavailable`` or ``UsageError``.
+        carries_bounds: it has no waveform, so that schemes that are bounds run on it.
     """
 
     name: str
     options: type[BaseModel]
     open: Callable[[BaseModel, Numerology, Path | None], OpenRadio]
+    carries_bounds: bool = False
 
 
 def choose_radio(name: str) -> RadioChoice:
@@ -75,7 +77,7 @@ def choose_radio(name: str) -> RadioChoice:
         RadioUnavailable: it needs GNU Radio, which cannot be imported.
     """
     if name == IDEAL:
-        return RadioChoice(IDEAL, IdealOptions, _open_ideal)
+        return RadioChoice(IDEAL, IdealOptions, _open_ideal, carries_bounds=True)
     try:
         from ota_runner import flowgraph
     except ImportError as error:

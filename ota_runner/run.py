@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from pydantic import BaseModel
 from torch import Tensor
 
 from ota_runner.errors import LinkFailed, one_line
@@ -43,6 +44,7 @@ class Job:
 
     Attributes:
         codec: encodes; the receiver finds its own by the header's label.
+        options: the scheme's own, None where it has none.
         weights: where the receiver looks for weights besides the package's own.
         cbr: bandwidth ratio to ask of the codec, or None.
         snr_db: what the encoder is told of the channel.
@@ -50,6 +52,7 @@ class Job:
     """
 
     codec: Codec
+    options: BaseModel | None
     weights: Path | None
     cbr: float | None
     snr_db: float
@@ -58,7 +61,7 @@ class Job:
     def request(self, picture: int) -> Request:
         """What is asked of the codec for a picture."""
         generator = torch.Generator().manual_seed(self.seed * 65537 + picture)
-        return Request(cbr=self.cbr, generator=generator)
+        return Request(cbr=self.cbr, generator=generator, options=self.options)
 
 
 @dataclass

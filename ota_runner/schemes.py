@@ -6,11 +6,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
+from ota_runner.config import own_options
 from ota_runner.console import print_table
 from ota_runner.errors import UsageError
 from semcom_models.codecs import registry
@@ -29,9 +30,19 @@ def command(
     except ValueError as error:
         raise UsageError(str(error)) from error
     if as_json:
-        print(json.dumps({"format": 1, "schemes": [asdict(info) for info in found]}, indent=1))
+        print(json.dumps({"format": 1, "schemes": [_plain(info) for info in found]}, indent=1))
     else:
         print_table(scheme_table(found))
+
+
+def _plain(info: SchemeInfo) -> dict[str, Any]:
+    """A scheme as plain data; its own options as name and description."""
+    described = {}
+    if info.options is not None:
+        model_fields = info.options.model_fields
+        own = own_options(info.options)
+        described = {name: model_fields[field].description for name, field in own.items()}
+    return asdict(info) | {"options": described}
 
 
 def scheme_table(found: list[SchemeInfo]) -> Table:
@@ -56,7 +67,9 @@ def scheme_table(found: list[SchemeInfo]) -> Table:
         if not scheme.presets:
             table.add_row(scheme.name, "–", "", "", "none here: train some", "")
         table.add_section()
-    table.caption = "* opened when only the scheme is named"
+    table.caption = (
+        "* opened when only the scheme is named; --scheme NAME --help shows a scheme's own options"
+    )
     return table
 
 

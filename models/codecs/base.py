@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from pydantic import BaseModel
 from torch import Tensor
 
 from semcom_models.data import MAX_PIXELS
@@ -26,6 +27,8 @@ class Request:
         distortion: weights of distortion measures by name, for codecs that edit online.
         editing_steps: gradient steps that an online-editing encoder may take.
         generator: source of all randomness inside ``encode``.
+        options: the scheme's own, an instance of its
+            :attr:`~semcom_models.codecs.registry.SchemeInfo.options`; None for their defaults.
     """
 
     cbr: float | None = None
@@ -34,6 +37,7 @@ class Request:
     distortion: Mapping[str, float] = field(default_factory=lambda: {"mse": 1.0})
     editing_steps: int = 0
     generator: torch.Generator | None = None
+    options: BaseModel | None = None
 
 
 class Codec(ABC):

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import fractions
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 import torch
+from pydantic import BaseModel
 from torch import Tensor
 
 from semcom_models.codecs import presets, registry
@@ -18,6 +20,7 @@ from semcom_models.codecs.registry import (
     load,
     preset_of,
     register,
+    scheme_info,
     schemes,
     unregister,
 )
@@ -32,6 +35,10 @@ class Net(torch.nn.Module):
     def __init__(self, width: int = 3) -> None:
         super().__init__()
         self.scale = torch.nn.Parameter(torch.arange(float(width)))
+
+
+class Knobs(BaseModel):
+    mcs: str = "adaptive"
 
 
 class NetCodec(Codec):
@@ -203,6 +210,25 @@ def test_a_scheme_of_any_rate_takes_the_rate_asked_for() -> None:
         load("wide")
     with pytest.raises(UnknownScheme):
         for_label(codec.label)
+
+
+def test_options_and_bounds_are_told() -> None:
+    register("knobs", 201, NetCodec, options=Knobs, bound=True)
+    try:
+        assert (scheme_info("knobs").options, scheme_info("knobs").bound) == (Knobs, True)
+    finally:
+        unregister("knobs")
+    assert (scheme_info("linear").options, scheme_info("linear").bound) == (None, False)
+    with pytest.raises(UnknownScheme, match="did you mean 'linear'"):
+        scheme_info("linaer")
+
+
+def test_options_named_by_module_are_imported_when_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entry = registry._Scheme("lazy", 201, "", NetCodec, options="fractions:Fraction")
+    monkeypatch.setitem(registry._SCHEMES, "lazy", entry)
+    assert scheme_info("lazy").options is fractions.Fraction
 
 
 def test_registration_is_checked(scheme: str) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from semcom_models.codecs.base import Codec
 from semcom_models.codecs.presets import Offer, PresetInfo, find_offers
 from semcom_models.codecs.weights import BadWeights, weights_id
@@ -30,6 +32,7 @@ __all__ = [
     "load",
     "preset_of",
     "register",
+    "scheme_info",
     "schemes",
     "unregister",
 ]
@@ -59,6 +62,9 @@ class SchemeInfo:
         title: one line for the user.
         presets: sorted by number.
         any_cbr: serves every bandwidth ratio, not just those of its presets.
+        options: model of the scheme's own options, which every field describes; None where it
+            has none.
+        bound: what it reaches is a bound, with nothing that a waveform could send.
     """
 
     name: str
@@ -66,6 +72,8 @@ class SchemeInfo:
     title: str
     presets: tuple[PresetInfo, ...]
     any_cbr: bool = False
+    options: type[BaseModel] | None = None
+    bound: bool = False
 
 
 Factory = Callable[[PresetInfo, Path | None], Codec]
@@ -77,7 +85,8 @@ class _Scheme:
     """An entry of the table.
 
     ``factory`` is a :data:`Factory`, or the module that has one as ``open_codec``. ``presets``
-    are those without weights; the others are found by their weights files.
+    are those without weights; the others are found by their weights files. ``options`` is a
+    model, or ``"module:Class"``, imported when it is first asked for.
     """
 
     name: str
@@ -86,6 +95,8 @@ class _Scheme:
     factory: str | Factory
     presets: tuple[PresetInfo, ...] = ()
     any_cbr: bool = False
+    options: str | type[BaseModel] | None = None
+    bound: bool = False
 
 
 _PACKAGE = (
@@ -125,6 +136,8 @@ def register(
     title: str = "",
     presets: Sequence[PresetInfo] = (),
     any_cbr: bool = False,
+    options: type[BaseModel] | None = None,
+    bound: bool = False,
 ) -> None:
     """Add a codec of one's own.
 
@@ -136,6 +149,8 @@ def register(
         presets: those without weights; weights files ``<name>-<preset>.safetensors`` are found
             by the ``weights`` argument of :func:`load`.
         any_cbr: the codec serves every ``request.cbr``.
+        options: model of its own options; ``request.options`` is an instance of it.
+        bound: it makes a bound, see :class:`semcom_phy.exchange.CapacitySection`.
 
     Raises:
         ValueError: name or number are taken or out of range, or presets contradict each other.
@@ -156,7 +171,9 @@ def register(
     numbers = [preset.number for preset in presets]
     if len(set(numbers)) < len(numbers) or any(not 0 <= n <= 255 for n in numbers):
         raise ValueError(f"presets of {name!r} need distinct numbers from 0 to 255: {numbers}")
-    _SCHEMES[name] = _Scheme(name, number, title or name, factory, tuple(presets), any_cbr)
+    _SCHEMES[name] = _Scheme(
+        name, number, title or name, factory, tuple(presets), any_cbr, options, bound
+    )
 
 
 def unregister(name: str) -> None:
@@ -183,16 +200,31 @@ def schemes(weights: Path | None = None) -> list[SchemeInfo]:
     Raises:
         BadWeights: a weights file or card that cannot be read.
     """
-    return [
-        SchemeInfo(
-            name=entry.name,
-            number=entry.number,
-            title=entry.title,
-            presets=tuple(o.preset for o in find_offers(entry.name, entry.presets, weights)),
-            any_cbr=entry.any_cbr,
-        )
-        for entry in sorted(_SCHEMES.values(), key=lambda entry: entry.number)
-    ]
+    entries = sorted(_SCHEMES.values(), key=lambda entry: entry.number)
+    return [scheme_info(entry.name, weights) for entry in entries]
+
+
+def scheme_info(name: str, weights: Path | None = None) -> SchemeInfo:
+    """A scheme, its presets and its options.
+
+    Args:
+        name: of the scheme.
+        weights: a further weights file, or a folder of them.
+
+    Raises:
+        UnknownScheme: no such scheme; says the nearest name.
+        BadWeights: a weights file or card that cannot be read.
+    """
+    entry = _scheme(name)
+    return SchemeInfo(
+        name=entry.name,
+        number=entry.number,
+        title=entry.title,
+        presets=tuple(o.preset for o in find_offers(entry.name, entry.presets, weights)),
+        any_cbr=entry.any_cbr,
+        options=_options(entry),
+        bound=entry.bound,
+    )
 
 
 def load(
@@ -324,6 +356,14 @@ def _choose(entry: _Scheme, offers: list[Offer], preset: str | None, cbr: float 
         f"no weights of {entry.name} for a CBR of {cbr:.4g}: there are {there}; "
         "train others with `ota_runner train`"
     )
+
+
+def _options(entry: _Scheme) -> type[BaseModel] | None:
+    if not isinstance(entry.options, str):
+        return entry.options
+    module, _, name = entry.options.partition(":")
+    model: type[BaseModel] = getattr(importlib.import_module(module), name)
+    return model
 
 
 def _scheme(name: str) -> _Scheme:

@@ -40,23 +40,38 @@ class Encoder(WorkerBlock):
         preset: of the scheme; empty for the default one.
         cbr: channel bandwidth ratio asked of the scheme; 0 for the preset's own.
         snr_db: assumed until feedback comes.
+        options: of the scheme's own, YAML such as ``mcs: nr-16qam-2/3``; empty for its defaults.
 
     Attributes:
         feedback_used, feedback_refused: messages at ``feedback`` so far.
 
     Raises:
-        ValueError: an unknown scheme or preset, no weights, an SNR out of range.
+        ValueError: an unknown scheme, preset or option, no weights, an SNR out of range; options
+            for an open codec.
     """
 
     def __init__(
-        self, codec: str | Codec, preset: str = "", cbr: float = 0.0, snr_db: float = 10.0
+        self,
+        codec: str | Codec,
+        preset: str = "",
+        cbr: float = 0.0,
+        snr_db: float = 10.0,
+        options: str = "",
     ) -> None:
         super().__init__("semcom_encoder", "pictures", "transmissions")
+        from semcom_models.codecs.base import Request
+
+        chosen = None
         if isinstance(codec, str):
+            from semcom_models.codecs.options import options_from_yaml
             from semcom_models.codecs.registry import load
 
+            chosen = options_from_yaml(codec, options)
             codec = load(codec, preset or None, cbr or None)
+        elif options:
+            raise ValueError("options go with a scheme's name, not with an open codec")
         self._codec = codec
+        self._request = Request(cbr=cbr or None, options=chosen)
         self._state_lock = threading.Lock()
         self._state = ChannelState()
         self.set_snr_db(snr_db)
@@ -83,7 +98,7 @@ class Encoder(WorkerBlock):
         with self._state_lock:
             state = self._state
         with torch.no_grad():
-            transmissions = self._codec.encode([torch.from_numpy(pixels)], state)
+            transmissions = self._codec.encode([torch.from_numpy(pixels)], state, self._request)
         return [transmission_to_pdu(picture, transmissions[0], state)]
 
     def _on_feedback(self, message: Pmt) -> None:

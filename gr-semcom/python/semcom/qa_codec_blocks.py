@@ -22,9 +22,12 @@ from gnuradio.semcom.pdu import (
     transmission_from_pdu,
 )
 from gnuradio.semcom.worker import WorkerBlock
+from pydantic import BaseModel
 from torch import Tensor
 
+from semcom_models.codecs import registry
 from semcom_models.codecs.base import Codec, Request
+from semcom_models.codecs.presets import PresetInfo
 from semcom_models.data import load_picture, save_picture
 from semcom_phy.exchange import (
     AnalogSection,
@@ -44,12 +47,14 @@ class PixelCodec(Codec):
 
     def __init__(self) -> None:
         self.states: list[ChannelState] = []
+        self.requests: list[Request | None] = []
         self.decoded = 0
 
     def encode(
         self, images: Sequence[Tensor], state: ChannelState, request: Request | None = None
     ) -> list[Transmission]:
         self.states.append(state)
+        self.requests.append(request)
         return [
             Transmission(
                 (AnalogSection(i.numpy().reshape(1, -1).astype(np.complex64)),),
@@ -232,6 +237,28 @@ def test_snr_and_csi_may_come_apart(csi_first: bool) -> None:
     assert (state.snr_db, state.csi_id) == (6.0, 5)
     assert state.csi is not None
     assert np.array_equal(state.csi, csi)
+
+
+class Knobs(BaseModel):
+    mcs: str = "adaptive"
+
+
+def test_the_schemes_options_reach_its_codec() -> None:
+    codec = PixelCodec()
+    preset = PresetInfo("pixels", "plain", 0, 1.0, default=True)
+    registry.register("pixels", 200, lambda *_: codec, presets=[preset], options=Knobs)
+    try:
+        encoder = Encoder("pixels", options="mcs: nr-16qam-2/3")
+        encoder.work_on(picture_to_pdu(0, np.zeros((3, 2, 2), np.float32)))
+        with pytest.raises(ValueError, match="no option 'msc'"):
+            Encoder("pixels", options="msc: 3")
+    finally:
+        registry.unregister("pixels")
+    [request] = codec.requests
+    assert request is not None
+    assert request.options == Knobs(mcs="nr-16qam-2/3")
+    with pytest.raises(ValueError, match="open codec"):
+        Encoder(codec, options="mcs: adaptive")
 
 
 def test_a_picture_of_an_unknown_codec_is_dropped_and_counted(folder: Path) -> None:
