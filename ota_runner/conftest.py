@@ -73,7 +73,7 @@ class Quantisation(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     depth: Annotated[int, Field(ge=1, le=8, description="bits a value, 1 to 8")] = 8
-    level_db: Annotated[float, Field(description="written down, and nothing else")] = 0.0
+    level_db: Annotated[float, Field(description="noted, and nothing else")] = 0.0
 
 
 class QuantisedMeans(Codec):
@@ -94,7 +94,8 @@ class QuantisedMeans(Codec):
         bits = np.unpackbits(levels, axis=1)[:, : options.depth].flatten()
         label = replace(self.label, rate=options.depth)
         _, height, width = image.shape
-        return Transmission((DigitalSection(bits),), height, width, label)
+        notes = {"quality": options.depth, "level": options.level_db}
+        return Transmission((DigitalSection(bits),), height, width, label, notes)
 
     def decode(self, receptions: Sequence[Reception]) -> list[Tensor]:
         return [self._decode(reception) for reception in receptions]

@@ -32,7 +32,7 @@ from semcom_models import metrics
 from semcom_models.codecs import registry
 from semcom_models.codecs.base import Codec
 from semcom_models.data import load_picture
-from semcom_phy.exchange import Reception
+from semcom_phy.exchange import ReceivedDigital, Reception
 from semcom_phy.ideal import IdealLink
 from semcom_phy.numerology import Numerology
 
@@ -53,6 +53,7 @@ SUMMARY_KEYS: dict[str, Any] = {
     "ms_ssim": (float, type(None)),
     "task": dict,
     "frames": {"sent", "received", "lost"},
+    "digital": {"sections", "failed", "crc_false_passes"},
     "throughput": {"images_per_s", "samples_per_s", "real_time_factor"},
     "latency_s": {"encode", "waveform", "decode"},
 }
@@ -487,6 +488,60 @@ def test_a_schemes_own_options_reach_its_codec(
     assert execute(["--resume", "--output", str(tmp_path / "coarse")]) == 0
     assert execute(["--resume", "--output", str(tmp_path / "coarse"), "--depth", "4"]) == 2
     assert "was begun with depth: 3, not 4" in capsys.readouterr().err
+
+
+def test_sections_of_bits_are_recorded(
+    quantised: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "run"
+    options = ["--depth", "5", "--level", "nan", "--snr", "20", "--json"]
+    assert execute(ideal(quantised, pictures, output, *options)) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["digital"] == {"sections": 3, "failed": 0, "crc_false_passes": 0}
+    for record in records(output):
+        [section] = record["digital"]
+        bits = 5 * 3 * -(-record["height"] // 4) * -(-record["width"] // 4)
+        assert section == {
+            "mcs": "side-information",
+            "efficiency": pytest.approx(2 / 9),
+            "bits": bits,
+            "ok": True,
+            "valid_bits": bits,
+            "wrong": False,
+        }
+        assert record["notes"] == {"quality": 5, "level": "nan"}  # JSON has no such number
+
+
+@pytest.mark.parametrize(("holds", "false_passes"), [(False, 0), (True, 3)])
+def test_sections_that_fail_are_counted(
+    holds: bool,
+    false_passes: int,
+    quantised: str,
+    pictures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    receive = IdealLink.receive
+
+    def flip(self: IdealLink, timeout_s: float = 60.0) -> Reception | None:
+        reception = receive(self, timeout_s)
+        assert reception is not None
+        [section] = reception.sections
+        assert isinstance(section, ReceivedDigital)
+        bits = section.bits.copy()
+        bits[-1] ^= 1
+        return replace(reception, sections=(replace(section, bits=bits, ok=holds, valid_bits=9),))
+
+    monkeypatch.setattr(IdealLink, "receive", flip)
+    output = tmp_path / "run"
+    assert execute(ideal(quantised, pictures, output, "--json")) == 0
+    summary = json.loads(capsys.readouterr().out)
+    expected = {"sections": 3, "failed": 3 - false_passes, "crc_false_passes": false_passes}
+    assert summary["digital"] == expected
+    for record in records(output):
+        assert record["digital"][0]["wrong"] is (True if holds else None)
+        assert record["digital"][0]["valid_bits"] == 9
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ota_runner.errors import UsageError
-from ota_runner.record import PictureRecord, RunFolder, first_difference, write_atomically
+from ota_runner.record import (
+    DigitalRecord,
+    PictureRecord,
+    RunFolder,
+    first_difference,
+    write_atomically,
+)
 
 RECORDS = [
     PictureRecord(picture=0, name="a", status="completed", psnr_db=30.5, error=None),
@@ -34,6 +40,24 @@ def test_records_come_back(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "run", RECORDS)
     assert folder.records() == RECORDS
     assert len((folder.path / "images.jsonl").read_text().splitlines()) == 3
+
+
+def test_records_from_before_sections_of_bits_were_recorded(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "run", [])
+    old = json.loads(RECORDS[0].model_dump_json())
+    del old["digital"], old["notes"]
+    (folder.path / "images.jsonl").write_text(json.dumps(old) + "\n")
+    assert folder.records() == [RECORDS[0]]
+
+
+def test_sections_and_notes_come_back(tmp_path: Path) -> None:
+    sections = (
+        DigitalRecord(mcs="a", efficiency=0.5, bits=9, ok=True, valid_bits=9, wrong=True),
+        DigitalRecord(mcs="capacity", efficiency=3.4, bits=7),
+    )
+    notes: dict[str, str | float] = {"quality": 35.0, "engine": "x"}
+    record = RECORDS[0].model_copy(update={"digital": sections, "notes": notes})
+    assert folder_of(tmp_path / "run", [record]).records() == [record]
 
 
 def test_later_record_of_a_picture_wins(tmp_path: Path) -> None:

@@ -39,6 +39,38 @@ def test_report_fetches_nothing(blocks: str, pictures: Path, tmp_path: Path) -> 
         assert name in body
 
 
+def page_of(scheme: str, pictures: Path, output: Path, *options: str) -> str:
+    """The body of a run's report."""
+    arguments = ["--radio", "ideal", "--scheme", scheme, "--images", str(pictures)]
+    assert execute([*arguments, "--output", str(output), *options]) in (0, 4)
+    return (output / "report.html").read_text().partition("<script>")[0]
+
+
+def test_sections_of_bits_have_columns_where_there_are_any(
+    blocks: str, quantised: str, pictures: Path, tmp_path: Path
+) -> None:
+    digital = page_of(quantised, pictures, tmp_path / "digital", "--depth", "6")
+    for heading in ("MCS", "sections failed", "quality"):
+        assert f"<th>{heading}</th>" in digital
+    assert digital.count("<td>side-information</td><td>0 of 1</td><td>6</td>") == 3
+    assert "<td>0 of 3</td>" in digital
+    lost = page_of(quantised, pictures, tmp_path / "lost", "--erase-fragments", "1")
+    assert lost.count("<td>side-information</td><td>1 of 1</td>") == 3
+    analogue = page_of(blocks, pictures, tmp_path / "analogue")
+    assert "<th>MCS</th>" not in analogue
+    assert "<th>quality</th>" not in analogue
+    for page in (digital, lost, analogue):
+        columns = [row.count("<th>") or row.count("<td>") for row in table_rows(page)]
+        assert len(columns) == 1 + 3 + 1
+        assert len(set(columns)) == 1
+
+
+def table_rows(page: str) -> list[str]:
+    """Rows of the table of figures."""
+    table = page.partition("<h2>Figures</h2>")[2].partition("</table>")[0]
+    return re.findall(r"<tr>.*?</tr>", table, flags=re.DOTALL)
+
+
 def test_pictures_keep_within_the_budget() -> None:
     sizes = [(2160, 3840)] * 3
     scale = thumbnails.display_scale(sizes)

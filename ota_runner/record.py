@@ -57,6 +57,26 @@ class Label(_Strict):
     rate: int
 
 
+class DigitalRecord(_Strict):
+    """What became of a picture's section of bits.
+
+    Attributes:
+        mcs: name of its modulation and coding; ``capacity`` for an ideal code.
+        efficiency: information bits a symbol, CRC and tails aside.
+        bits: information bits sent.
+        ok: it arrived and every CRC holds.
+        valid_bits: how many of the first bits lie in code blocks whose CRCs hold.
+        wrong: bits differ from those sent although every CRC holds; None where one does not.
+    """
+
+    mcs: str
+    efficiency: Finite
+    bits: int
+    ok: bool = False
+    valid_bits: int = 0
+    wrong: bool | None = None
+
+
 class PictureRecord(_Strict):
     """What happened to a picture; a line of ``images.jsonl``.
 
@@ -76,6 +96,8 @@ class PictureRecord(_Strict):
         samples: samples sent per antenna, all overhead included.
         cbr, air_cbr: those two over the source dimensions ``3 H W``.
         fragments_sent, fragments_received: frames of the picture.
+        digital: of its sections of bits, in order.
+        notes: what the encoder wanted written down, such as the quality setting of a codec.
         latency_s: by stage.
         error: one line on what failed.
     """
@@ -101,6 +123,8 @@ class PictureRecord(_Strict):
     air_cbr: Finite | None = None
     fragments_sent: int = 0
     fragments_received: int = 0
+    digital: tuple[DigitalRecord, ...] = ()
+    notes: dict[str, str | Finite] = {}
     latency_s: Latency = Latency()
     error: str | None = None
 

@@ -72,11 +72,13 @@ def write_report(folder: RunFolder) -> Path:
         lstrip_blocks=True,
     )
     environment.filters["number"] = number
+    environment.filters["note"] = _note
     page = environment.get_template("report.html.jinja").render(
         manifest=manifest,
         summary=summary,
         config=folder.config(),
         records=records[:ROWS],
+        noted_quality=any("quality" in record.notes for record in records),
         hidden_rows=max(0, len(records) - ROWS),
         views=_views(folder, records),
         shown_of=len(records),
@@ -119,8 +121,8 @@ def _view(folder: RunFolder, record: PictureRecord, scale: float) -> PictureView
 
 def _tiles(summary: Summary) -> list[tuple[str, str, str]]:
     """What a reader looks at first: name, figure, unit."""
-    snr = summary.snr_db
-    return [
+    snr, digital = summary.snr_db, summary.digital
+    tiles = [
         ("PSNR", number(summary.psnr_db, 2), "dB"),
         ("MS-SSIM", number(summary.ms_ssim, 4), ""),
         ("CBR", number(summary.cbr, 4), ""),
@@ -130,6 +132,15 @@ def _tiles(summary: Summary) -> list[tuple[str, str, str]]:
         ("frames lost", f"{summary.frames.lost} of {summary.frames.sent}", ""),
         ("speed", number(summary.throughput.images_per_s, 2), "images/s"),
     ]
+    if digital.sections:
+        tiles.append(("sections failed", f"{digital.failed} of {digital.sections}", ""))
+    if digital.crc_false_passes:
+        tiles.append(("wrong, CRC holds", str(digital.crc_false_passes), "sections"))
+    return tiles
+
+
+def _note(value: str | float) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _figures(summary: Summary, records: Sequence[PictureRecord]) -> list[dict[str, Any]]:

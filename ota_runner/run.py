@@ -16,6 +16,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
+from ota_runner.digital_sections import digital_records
 from ota_runner.errors import LinkFailed, one_line
 from ota_runner.pictures import Picture
 from ota_runner.record import Label, Latency, PictureRecord, RunFolder
@@ -155,8 +156,10 @@ def _send_picture(draft: _Draft, job: Job, link: Link, folder: RunFolder) -> Pic
         "label": Label(**vars(transmission.label)),
         "channel_uses": uses,
         "cbr": uses / image.numel(),
+        "notes": {name: _writable(note) for name, note in transmission.notes.items()},
     }
     reception = _carry(draft, transmission, state, link)
+    draft.fields["digital"] = digital_records(transmission, reception)
     draft.fields["air_cbr"] = draft.fields["samples"] / image.numel()
     if reception is None:
         return draft.finish("lost")
@@ -170,6 +173,11 @@ def _send_picture(draft: _Draft, job: Job, link: Link, folder: RunFolder) -> Pic
     save_picture(folder.path / received, decoded)
     draft.fields["received"] = received
     return draft.finish("completed")
+
+
+def _writable(note: str | float) -> str | float:
+    """A note as JSON has it: numbers are finite."""
+    return note if isinstance(note, str) or math.isfinite(note) else str(note)
 
 
 def _carry(

@@ -33,6 +33,20 @@ class Frames(_Strict):
     lost: int
 
 
+class Digital(_Strict):
+    """Sections of bits of all pictures.
+
+    Attributes:
+        sections: sent.
+        failed: of them, not arrived, or with a CRC that does not hold.
+        crc_false_passes: of them, with wrong bits although every CRC holds.
+    """
+
+    sections: int
+    failed: int
+    crc_false_passes: int
+
+
 class Throughput(_Strict):
     """Speed over all pictures.
 
@@ -66,6 +80,7 @@ class Summary(_Strict):
         ssim, ms_ssim: means over those completed pictures where they are defined.
         task: measures of a downstream task by name.
         frames: sent, received, lost.
+        digital: sections of bits: sent, failed.
         throughput: speed.
         latency_s: mean over pictures, stage by stage.
     """
@@ -86,6 +101,7 @@ class Summary(_Strict):
     ms_ssim: Finite | None
     task: dict[str, Finite]
     frames: Frames
+    digital: Digital
     throughput: Throughput
     latency_s: Latency
 
@@ -102,6 +118,7 @@ def summarise(manifest: Manifest, records: Sequence[PictureRecord]) -> Summary:
     sent = sum(record.fragments_sent for record in records)
     received = sum(record.fragments_received for record in records)
     errors = _known(record.mse for record in completed)
+    sections = [section for record in records for section in record.digital]
     return Summary(
         scheme=manifest.scheme,
         weights=f"{manifest.weights}:{manifest.weights_sha256}" if manifest.weights else None,
@@ -122,6 +139,11 @@ def summarise(manifest: Manifest, records: Sequence[PictureRecord]) -> Summary:
         ms_ssim=_mean(record.ms_ssim for record in completed),
         task={},
         frames=Frames(sent=sent, received=received, lost=sent - received),
+        digital=Digital(
+            sections=len(sections),
+            failed=sum(not section.ok for section in sections),
+            crc_false_passes=sum(section.wrong is True for section in sections),
+        ),
         throughput=_throughput(manifest, records),
         latency_s=Latency(
             encode=_mean(record.latency_s.encode for record in records),
