@@ -26,16 +26,16 @@ _UNITS = 4
 """Steps of the quantiser in a log-likelihood ratio of 1."""
 
 _LARGEST = 127
-_OFFSET = np.uint8(5 * _UNITS // 8)
-_GROUP = 16
-"""Words side by side."""
+_KNOWN = 1 << 13
+"""Total of a bit that is known: no sum of messages comes near."""
 
-_RUN = 512
-"""Bytes of a layer that are worked on together: they and their messages stay in the L1 cache."""
+_OFFSET = np.uint8(5 * _UNITS // 8)
+_GROUP = 32
+"""Words side by side."""
 
 
 @njit(cache=True, nogil=True)
-def _box_plus(a, b):
+def _box_plus(a: np.uint8, b: np.uint8) -> np.uint8:
     """Magnitude of the box-plus of two magnitudes."""
     small = min(a, b)
     large = max(a, b)
@@ -46,7 +46,7 @@ def _box_plus(a, b):
 
 @njit(cache=True, nogil=True)
 def _collect(total, message, extrinsic, least, others, sign):
-    """Take the old message off, and add what is left to the check."""
+    """Take a check's old message off the totals, and what is left into the check's state."""
     for i in range(total.size):
         value = np.int16(total[i] - message[i])
         value = np.int8(min(max(value, np.int16(-_LARGEST)), np.int16(_LARGEST)))
@@ -60,12 +60,12 @@ def _collect(total, message, extrinsic, least, others, sign):
 
 @njit(cache=True, nogil=True)
 def _distribute(total, message, extrinsic, least, others, every, sign):
-    """The check's new message, and the new total."""
+    """Replace a check's old message by its new one."""
     for i in range(total.size):
         value = extrinsic[i]
-        of_others = others[i]
-        of_every = every[i]
-        magnitude = of_others if np.uint8(abs(value)) == least[i] else of_every
+        to_least = others[i]
+        to_others = every[i]
+        magnitude = to_least if np.uint8(abs(value)) == least[i] else to_others
         flip = np.int8(np.int8(value ^ sign[i]) >> np.int8(7))
         new = np.int8(np.int8(np.int8(magnitude) ^ flip) - flip)
         total[i] = np.int16(total[i] + np.int16(new - message[i]))
@@ -73,177 +73,160 @@ def _distribute(total, message, extrinsic, least, others, every, sign):
 
 
 @njit(cache=True, nogil=True)
-def _iterate(total, messages, row_starts, columns, shifts, Z, lanes, work, magnitudes, chunk):
-    extrinsic = work[1:]
+def _iterate(total, message, row_starts, columns, shifts, extrinsic, magnitudes, sign, lanes):
+    """One iteration over all rows of the base matrix."""
+    least, others, every = magnitudes
+    size = least.size
     for row in range(row_starts.size - 1):
         begin, end = row_starts[row], row_starts[row + 1]
-        for z in range(0, Z, chunk):
-            size = min(chunk, Z - z) * lanes
-            least, others, every, sign = (
-                magnitudes[0, :size],
-                magnitudes[1, :size],
-                magnitudes[2, :size],
-                work[0, :size],
+        least[:] = _LARGEST
+        others[:] = _LARGEST
+        sign[:] = 0
+        for edge in range(begin, end):
+            # The rotated block in two runs: up to its end, and on from its beginning.
+            shift = shifts[edge] * lanes
+            cut = size - shift
+            block, old, kept = total[columns[edge]], message[edge], extrinsic[edge - begin]
+            _collect(block[shift:], old[:cut], kept[:cut], least[:cut], others[:cut], sign[:cut])
+            _collect(block[:shift], old[cut:], kept[cut:], least[cut:], others[cut:], sign[cut:])
+        for i in range(size):
+            every[i] = _box_plus(others[i], least[i])
+        for edge in range(begin, end):
+            shift = shifts[edge] * lanes
+            cut = size - shift
+            block, old, kept = total[columns[edge]], message[edge], extrinsic[edge - begin]
+            _distribute(
+                block[shift:],
+                old[:cut],
+                kept[:cut],
+                least[:cut],
+                others[:cut],
+                every[:cut],
+                sign[:cut],
             )
-            least[:] = _LARGEST
-            others[:] = _LARGEST
-            sign[:] = 0
-            for edge in range(begin, end):
-                start = (z + shifts[edge]) % Z
-                first = min(size, (Z - start) * lanes)
-                block = total[columns[edge]]
-                message = messages[edge, z * lanes : z * lanes + size]
-                kept = extrinsic[edge - begin, :size]
-                a = start * lanes
-                _collect(
-                    block[a : a + first],
-                    message[:first],
-                    kept[:first],
-                    least[:first],
-                    others[:first],
-                    sign[:first],
-                )
-                if first < size:
-                    _collect(
-                        block[: size - first],
-                        message[first:],
-                        kept[first:],
-                        least[first:],
-                        others[first:],
-                        sign[first:],
-                    )
-            for i in range(size):
-                every[i] = _box_plus(others[i], least[i])
-            for edge in range(begin, end):
-                start = (z + shifts[edge]) % Z
-                first = min(size, (Z - start) * lanes)
-                block = total[columns[edge]]
-                message = messages[edge, z * lanes : z * lanes + size]
-                kept = extrinsic[edge - begin, :size]
-                a = start * lanes
-                _distribute(
-                    block[a : a + first],
-                    message[:first],
-                    kept[:first],
-                    least[:first],
-                    others[:first],
-                    every[:first],
-                    sign[:first],
-                )
-                if first < size:
-                    _distribute(
-                        block[: size - first],
-                        message[first:],
-                        kept[first:],
-                        least[first:],
-                        others[first:],
-                        every[first:],
-                        sign[first:],
-                    )
+            _distribute(
+                block[:shift],
+                old[cut:],
+                kept[cut:],
+                least[cut:],
+                others[cut:],
+                every[cut:],
+                sign[cut:],
+            )
 
 
 @njit(cache=True, nogil=True)
-def _unsatisfied(total, row_starts, columns, shifts, Z, lanes, work, chunk, open_words):
-    """Mark the words of which a check fails or a bit is undecided."""
-    open_words[:] = 0
-    for column in range(total.shape[0]):
-        for z in range(Z):
-            for lane in range(lanes):
-                open_words[lane] |= total[column, z * lanes + lane] == 0
+def _add_signs(total, parity):
+    """Sign bits onto parities, both in the highest bit."""
+    for i in range(total.size):
+        parity[i] ^= np.int8(total[i] >> 8)
+
+
+@njit(cache=True, nogil=True)
+def _any_negative(flags, of_lane):
+    """Fold flags ``[Z lanes]``, in the highest bit, into ``of_lane``."""
+    lanes = of_lane.size
+    folded = flags.size
+    # In halves while there are whole ones: long runs again.
+    while folded % (2 * lanes) == 0:
+        folded //= 2
+        for i in range(folded):
+            flags[i] |= flags[folded + i]
+    for begin in range(0, folded, lanes):
+        for lane in range(lanes):
+            of_lane[lane] |= flags[begin + lane]
+
+
+@njit(cache=True, nogil=True)
+def _mark_open(total, row_starts, columns, shifts, parity, open_words):
+    """Make negative the entries of words of which a check fails or a bit is undecided.
+
+    Ends early when all are.
+    """
+    lanes = open_words.size
     for row in range(row_starts.size - 1):
-        for z in range(0, Z, chunk):
-            size = min(chunk, Z - z) * lanes
-            parity = work[0, :size]
-            parity[:] = 0
-            for edge in range(row_starts[row], row_starts[row + 1]):
-                start = (z + shifts[edge]) % Z
-                first = min(size, (Z - start) * lanes)
-                block = total[columns[edge]]
-                a = start * lanes
-                for i in range(first):
-                    parity[i] ^= np.int8(block[a + i] >> 8)
-                for i in range(size - first):
-                    parity[first + i] ^= np.int8(block[i] >> 8)
-            for i in range(0, size, lanes):
-                for lane in range(lanes):
-                    open_words[lane] |= parity[i + lane] < 0
-        if open_words.all():
+        parity[:] = 0
+        for edge in range(row_starts[row], row_starts[row + 1]):
+            shift = shifts[edge] * lanes
+            cut = parity.size - shift
+            block = total[columns[edge]]
+            _add_signs(block[shift:], parity[:cut])
+            _add_signs(block[:shift], parity[cut:])
+        _any_negative(parity, open_words)
+        if (open_words < 0).all():
             return
+    parity[:] = 0
+    for column in range(total.shape[0]):
+        for i in range(parity.size):
+            parity[i] |= np.int8(-np.int8(total[column, i] == 0))
+    _any_negative(parity, open_words)
 
 
 @njit(cache=True, nogil=True)
-def _load(total, llr, places, known_zero, lanes):
-    """Quantise the ratios of a group: ``[words, n]`` to ``[columns, Z lanes]``."""
-    flat = total.reshape(-1)
-    flat[:] = 0
-    flat.reshape(-1, lanes)[known_zero] = _LARGEST
-    row = np.empty(flat.size // lanes, np.float32)
+def _quantise(llr, sent, row):
+    """Add up the ratios of each bit, in steps of the quantiser."""
     limit = np.float32(_LARGEST)
-    for lane in range(llr.shape[0]):
-        row[:] = 0
-        for i in range(places.size):
-            value = llr[lane, i] * np.float32(_UNITS)
-            # What is no number says nothing.
-            if value == value:
-                row[places[i]] += min(max(value, -limit), limit)
-        for i in range(places.size):
-            value = min(max(row[places[i]], -limit), limit)
-            flat[places[i] * lanes + lane] = np.int16(np.rint(value))
+    row[:] = 0
+    for i in range(sent.size):
+        value = llr[i] * np.float32(_UNITS)
+        # What is no number says nothing.
+        if value == value:
+            row[sent[i]] += min(max(value, -limit), limit)
+    for i in range(row.size):
+        row[i] = np.rint(min(max(row[i], -limit), limit))
 
 
 @njit(cache=True, nogil=True)
 def _decode(
-    llr,
-    places,
-    known_zero,
-    row_starts,
-    columns,
-    shifts,
-    Z,
-    n_columns,
-    n_bits,
-    iterations,
-    early_stop,
+    llr, sent, k, row_starts, columns, shifts, lifting_size, n_columns, iterations, early_stop
 ):
     words = llr.shape[0]
-    lanes = min(_GROUP, words)
-    chunk = max(1, _RUN // lanes)
-    degree = 0
-    for row in range(row_starts.size - 1):
-        degree = max(degree, row_starts[row + 1] - row_starts[row])
-    total = np.empty((n_columns, Z * lanes), np.int16)
-    messages = np.empty((columns.size, Z * lanes), np.int8)
-    work = np.empty((1 + degree, min(chunk, Z) * lanes), np.int8)
-    magnitudes = np.empty((3, work.shape[1]), np.uint8)
-    open_words = np.empty(lanes, np.uint8)
-    bits = np.empty((words, n_bits), np.uint8)
+    groups = max(1, -(-words // _GROUP))
+    lanes = -(-words // groups)
+    size = lifting_size * lanes
+    degree = np.max(row_starts[1:] - row_starts[:-1])
+    n_information = (n_columns - row_starts.size + 1) * lifting_size
+
+    total = np.empty((n_columns, size), np.int16)
+    by_bit = total.reshape(n_columns * lifting_size, lanes)
+    message = np.empty((columns.size, size), np.int8)
+    extrinsic = np.empty((degree, size), np.int8)
+    magnitudes = np.empty((3, size), np.uint8)
+    sign = np.empty(size, np.int8)
+    open_words = np.empty(lanes, np.int8)
+    row = np.empty(n_columns * lifting_size, np.float32)
+
+    bits = np.empty((words, k), np.uint8)
     converged = np.zeros(words, np.bool_)
-    used = np.full(words, iterations, np.int64)
+    used = np.zeros(words, np.int64)
     for begin in range(0, words, lanes):
         count = min(lanes, words - begin)
-        _load(total, llr[begin : begin + count], places, known_zero, lanes)
-        messages[:] = 0
-        flat = total.reshape(-1)
+        by_bit[:, count:] = 0
+        for lane in range(count):
+            _quantise(llr[begin + lane], sent, row)
+            for i in range(row.size):
+                by_bit[i, lane] = np.int16(row[i])
+        by_bit[k:n_information] = _KNOWN
+        message[:] = 0
         for iteration in range(1, iterations + 1):
             _iterate(
-                total, messages, row_starts, columns, shifts, Z, lanes, work, magnitudes, chunk
+                total, message, row_starts, columns, shifts, extrinsic, magnitudes, sign, lanes
             )
             if iteration < iterations and not early_stop:
                 continue
-            _unsatisfied(total, row_starts, columns, shifts, Z, lanes, work, chunk, open_words)
-            pending = False
+            # Who is finished already need not be looked at.
+            for lane in range(lanes):
+                open_words[lane] = -1 if lane >= count or converged[begin + lane] else 0
+            _mark_open(total, row_starts, columns, shifts, sign, open_words)
             for lane in range(count):
                 word = begin + lane
-                if converged[word]:
+                if converged[word] or (open_words[lane] < 0 and iteration < iterations):
                     continue
-                if open_words[lane] and iteration < iterations:
-                    pending = True
-                    continue
-                converged[word] = not open_words[lane]
+                converged[word] = open_words[lane] >= 0
                 used[word] = iteration
-                for i in range(n_bits):
-                    bits[word, i] = flat[i * lanes + lane] < 0
-            if not pending:
+                for i in range(k):
+                    bits[word, i] = by_bit[i, lane] < 0
+            if converged[begin : begin + count].all():
                 break
     return bits, converged, used
 
@@ -271,17 +254,15 @@ def decode(
         Bits ``[blocks, k]``; whether all checks hold and no bit is undecided ``[blocks]``;
         iterations done ``[blocks]``.
     """
-    known_zero = np.arange(k, code.n_information)
     return _decode(
         np.ascontiguousarray(llr),
         sent,
-        known_zero,
+        k,
         code.row_starts,
         code.columns,
         code.shifts,
         code.lifting_size,
         code.n_columns,
-        k,
         iterations,
         early_stop,
     )
