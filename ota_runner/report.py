@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from ota_runner import thumbnails
 from ota_runner.console import number
 from ota_runner.errors import OutputFailed, UsageError
 from ota_runner.figures import fragments_figure, psnr_figure, snr_figure
+from ota_runner.pages import environment
 from ota_runner.record import PictureRecord, RunFolder
 from ota_runner.summary import Summary, summarise
 
@@ -64,28 +64,23 @@ def write_report(folder: RunFolder) -> Path:
     """
     manifest, records = folder.manifest(), folder.records()
     summary = summarise(manifest, records)
-    environment = Environment(
-        loader=PackageLoader("ota_runner", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = number
-    environment.filters["note"] = _note
-    page = environment.get_template("report.html.jinja").render(
-        manifest=manifest,
-        summary=summary,
-        config=folder.config(),
-        records=records[:ROWS],
-        noted_quality=any("quality" in record.notes for record in records),
-        hidden_rows=max(0, len(records) - ROWS),
-        views=_views(folder, records),
-        shown_of=len(records),
-        tiles=_tiles(summary),
-        figures=_figures(summary, records),
-        error_full_scale=thumbnails.ERROR_FULL_SCALE,
-        plotly_js=get_plotlyjs(),
+    page = (
+        environment()
+        .get_template("report.html.jinja")
+        .render(
+            manifest=manifest,
+            summary=summary,
+            config=folder.config(),
+            records=records[:ROWS],
+            noted_quality=any("quality" in record.notes for record in records),
+            hidden_rows=max(0, len(records) - ROWS),
+            views=_views(folder, records),
+            shown_of=len(records),
+            tiles=_tiles(summary),
+            figures=_figures(summary, records),
+            error_full_scale=thumbnails.ERROR_FULL_SCALE,
+            plotly_js=get_plotlyjs(),
+        )
     )
     return folder.write_report(page)
 
@@ -137,10 +132,6 @@ def _tiles(summary: Summary) -> list[tuple[str, str, str]]:
     if digital.crc_false_passes:
         tiles.append(("wrong, CRC holds", str(digital.crc_false_passes), "sections"))
     return tiles
-
-
-def _note(value: str | float) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _figures(summary: Summary, records: Sequence[PictureRecord]) -> list[dict[str, Any]]:
