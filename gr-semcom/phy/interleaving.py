@@ -18,6 +18,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _SCRAMBLING = np.uint64(1 << 63)  # keeps the scrambling apart from the orders
 
 _CACHED_LENGTH = 1 << 20  # longer orders are made anew: a cache of them would fill the memory
+_CACHED_BITS = 1 << 23
 
 
 def splitmix64(counter: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -62,10 +63,18 @@ def permutation(n: int) -> NDArray[np.int64]:
     return _cached_order(n) if n <= _CACHED_LENGTH else _order(n)
 
 
-@lru_cache(maxsize=16)
-def scrambling_bits(n: int) -> NDArray[np.uint8]:
-    """A pseudo-random sequence of ``n`` bits, read-only; every shorter one is its beginning."""
+def _scrambling(n: int) -> NDArray[np.uint8]:
     hashed = splitmix64(np.arange(n, dtype=np.uint64) | _SCRAMBLING)
     bits = (hashed >> np.uint64(63)).astype(np.uint8)
     bits.flags.writeable = False
     return bits
+
+
+_cached_scrambling = lru_cache(maxsize=16)(_scrambling)
+
+
+def scrambling_bits(n: int) -> NDArray[np.uint8]:
+    """A pseudo-random sequence of ``n`` bits, read-only; every shorter one is its beginning."""
+    if n > _CACHED_BITS:
+        return _scrambling(n)
+    return _cached_scrambling(1 << max(n - 1, 0).bit_length())[:n]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from semcom_phy.digital import mcs_index
 from semcom_phy.exchange import (
     AnalogSection,
     CapacitySection,
@@ -168,6 +169,21 @@ def test_bits_are_spread_over_all_streams():
     assert reception.sections[1].ok
     assert reception.sections[0].erased[1].all()
     assert not reception.sections[0].erased[0].any()
+
+
+@pytest.mark.parametrize("name", ["nr-qpsk-1/2", "nr-16qam-434/1024", "wlan-qpsk-3/4"])
+def test_a_lost_frame_hits_all_code_blocks_alike(name):
+    mcs = mcs_index(name)
+    transmission = picture(bits(40_000, mcs))
+    frames = as_received(fragment(transmission, 0, SHORT), noise_var=0.01)
+    assert len(frames) > 20
+    # A block all of whose bits travelled in the frames lost could not be made up for.
+    kept = [frame for index, frame in enumerate(frames) if index % 8 != 3]
+    assembler = Assembler(SHORT)
+    (reception,) = collect(assembler, kept) + assembler.flush()
+    assert reception.fragments.sum() == len(kept)
+    assert reception.sections[0].ok
+    np.testing.assert_array_equal(reception.sections[0].bits, transmission.sections[0].bits)
 
 
 def test_a_newer_picture_completes_the_one_before():

@@ -20,6 +20,7 @@ from gnuradio.semcom.radios import Radio, open_radio
 from gnuradio.semcom.radios.base import RadioConfig
 
 from semcom_phy.channel import ChannelConfig
+from semcom_phy.digital import mcs_index
 from semcom_phy.exchange import (
     ChannelState,
     CodecLabel,
@@ -114,10 +115,12 @@ def test_the_shortest_picture_is_received_before_the_next_is_sent(preset: str, d
             assert link.receive() is not None
 
 
-def test_bits_cross_beside_symbols() -> None:
+@pytest.mark.parametrize("name", ["side-information", "nr-16qam-490/1024"])
+def test_bits_cross_beside_symbols(name: str) -> None:
     bits = np.random.default_rng(4).integers(0, 2, 900).astype(np.uint8)
     analog = transmission(2000).sections[0]
-    sent = Transmission((DigitalSection(bits), analog), 64, 64, CodecLabel(200))
+    digital_section = DigitalSection(bits, mcs_index(name))
+    sent = Transmission((digital_section, analog), 64, 64, CodecLabel(200))
     with FlowgraphLink(open_radio("loopback", NARROW, snr_db=10), NARROW) as link:
         link.send(0, sent, STATE)
         reception = link.receive()
