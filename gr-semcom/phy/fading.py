@@ -51,11 +51,13 @@ def clarke_fading(
     angle = (2 * np.pi * np.arange(1, WAVES + 1) + offset) / WAVES
     phase = generator.uniform(-np.pi, np.pi, WAVES + 1)
     turns = doppler * np.arange(count)
-    scattered = np.zeros(count, np.complex128)
+    gains = np.zeros(count, np.complex128)
     for cosine, start in zip(np.cos(angle), phase[:-1], strict=True):
-        scattered += _wave(turns, cosine, start)
-    direct = _wave(turns, math.cos(DIRECT_ANGLE), phase[-1])
-    return (scattered / math.sqrt(WAVES) + math.sqrt(rician_k) * direct) / math.sqrt(1 + rician_k)
+        gains += _wave(turns, cosine, start)
+    gains /= math.sqrt(WAVES)
+    gains += math.sqrt(rician_k) * _wave(turns, math.cos(DIRECT_ANGLE), phase[-1])
+    gains /= math.sqrt(1 + rician_k)
+    return gains
 
 
 def _wave(turns: NDArray[np.float64], cosine: float, start: float) -> NDArray[np.complex128]:
