@@ -106,7 +106,7 @@ def run_job(
     """
     run = settings.run
     pictures = open_pictures(run.images)
-    old = _run_to_resume(settings, invocation)
+    old = run_to_resume(settings, invocation)
     folder = old or RunFolder.create(run.output, run.scheme, run.radio)
     interrupted = False
     try:
@@ -151,8 +151,12 @@ def open_codec(settings: Settings) -> Codec:
         raise UsageError(str(error)) from error
 
 
-def _run_to_resume(settings: Settings, invocation: Invocation) -> RunFolder | None:
-    """The folder to go on with, or None to begin one."""
+def run_to_resume(settings: Settings, invocation: Invocation) -> RunFolder | None:
+    """The folder to go on with, or None to begin one.
+
+    Raises:
+        UsageError: it was begun with other options, or none is named.
+    """
     if not invocation.resume:
         return None
     output = settings.run.output
