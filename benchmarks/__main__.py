@@ -10,11 +10,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.codec import codec_kodak_s
+from benchmarks.ldpc import ldpc_decoder_gr_fec, ldpc_decoder_sionna
 from benchmarks.modem import modem_kodak_cpu_s
-from benchmarks.result import Result
+from benchmarks.result import PeerMissing, Result
 from ota_runner.versions import machine, versions
 
-BENCHMARKS: tuple[Callable[[int], Result], ...] = (modem_kodak_cpu_s, codec_kodak_s)
+BENCHMARKS: tuple[Callable[[int], Result], ...] = (
+    modem_kodak_cpu_s,
+    codec_kodak_s,
+    ldpc_decoder_sionna,
+    ldpc_decoder_gr_fec,
+)
+
+
+def _line(result: Result) -> str:
+    """A result for people."""
+    if result.theirs is not None:
+        beside = f"{result.ratio:.3g} times {result.peer}: {result.theirs:.3g}"
+    else:
+        beside = ", ".join(f"{name} {value:.3g}" for name, value in result.parts.items())
+    return f"{result.name:20} {result.ours:8.3f} {result.unit:6} ({beside})"
 
 
 def main() -> int:
@@ -30,12 +45,14 @@ def main() -> int:
     for benchmark in BENCHMARKS:
         try:
             result = benchmark(arguments.repeats)
+        except PeerMissing as error:
+            print(f"{benchmark.__name__} left out: {error}", file=sys.stderr)
+            continue
         except (RuntimeError, ValueError) as error:
             print(f"{benchmark.__name__}: {error}", file=sys.stderr)
             failed = True
             continue
-        parts = ", ".join(f"{name} {value:.3g}" for name, value in result.parts.items())
-        print(f"{result.name:20} {result.ours:8.3f} {result.unit:6} ({parts})", flush=True)
+        print(_line(result), flush=True)
         results.append(result.to_json())
 
     document = {

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -47,3 +49,17 @@ def measure(function: Callable[[], Value], repeats: int) -> Timing[Value]:
         cpu.append(time.process_time() - cpu_begin)
         wall.append(time.perf_counter() - wall_begin)
     return Timing(statistics.median(cpu), statistics.median(wall), value)
+
+
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Pin this thread, and the programs and threads it starts, to one core, where that works."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)

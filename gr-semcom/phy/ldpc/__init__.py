@@ -3,6 +3,6 @@
 
 from semcom_phy.ldpc.bit_interleaving import bit_deinterleave, bit_interleave
 from semcom_phy.ldpc.nr import LDPC5G
-from semcom_phy.ldpc.wlan import WLAN_1944_3_4, LDPC80211
+from semcom_phy.ldpc.wlan import LDPC80211, WLAN_1944_3_4
 
 __all__ = ["LDPC5G", "LDPC80211", "WLAN_1944_3_4", "bit_deinterleave", "bit_interleave"]
