@@ -9,9 +9,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from semcom_models.source.base import RGB8, DamagedStream, Encoded, SourceCodec
+from semcom_models.source.base import RGB8, DamagedStream, Encoded, NotInstalled, SourceCodec
+from semcom_models.source.sandbox import decode_safely
 
-__all__ = ["DamagedStream", "Encoded", "SourceCodec", "best_within", "get", "names"]
+__all__ = [
+    "DamagedStream",
+    "Encoded",
+    "NotInstalled",
+    "SourceCodec",
+    "best_within",
+    "decode_safely",
+    "get",
+    "names",
+]
 
 _CODECS = {
     "jpeg": "jpeg:JPEG",
@@ -49,6 +59,7 @@ def best_within(codec: SourceCodec[Any], rgb: RGB8, max_bytes: int) -> Encoded[A
         The stream of the best quality that fits; None if not even the smallest does.
 
     Raises:
-        RuntimeError: the codec is not installed, or failed.
+        NotInstalled: the encoder is not there.
+        RuntimeError: the encoder failed.
     """
     return codec.best_within(rgb, max_bytes)

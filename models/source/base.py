@@ -24,6 +24,10 @@ class DamagedStream(ValueError):
     """Bytes that are no picture of the size that was announced; the message is one line."""
 
 
+class NotInstalled(RuntimeError):
+    """The programs of a codec are not there; the message says what to install."""
+
+
 @dataclass(frozen=True)
 class Encoded(Generic[Quality]):
     """A compressed picture and the step of the codec's ladder that made it."""
@@ -56,7 +60,7 @@ class SourceCodec(ABC, Generic[Quality]):
         """Names and versions of encoder and decoder, for the notes of a run.
 
         Raises:
-            RuntimeError: not installed; the message says what to install.
+            NotInstalled: there is none.
         """
 
     @abstractmethod
@@ -68,7 +72,8 @@ class SourceCodec(ABC, Generic[Quality]):
             quality: a step of :attr:`qualities`.
 
         Raises:
-            RuntimeError: not installed, or the encoder failed.
+            NotInstalled: the encoder is not there.
+            RuntimeError: the encoder failed.
         """
 
     @abstractmethod
@@ -81,7 +86,7 @@ class SourceCodec(ABC, Generic[Quality]):
 
         Raises:
             DamagedStream: the stream is no picture of that size.
-            RuntimeError: not installed.
+            NotInstalled: the decoder is not there.
         """
 
     def best_within(self, rgb: RGB8, max_bytes: int) -> Encoded[Quality] | None:

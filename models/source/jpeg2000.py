@@ -27,13 +27,16 @@ class JPEG2000(SourceCodec[float]):
     usual_bits_per_pixel = (0.01, 24.0)
     qualities = tuple(float(rate) for rate in np.geomspace(*usual_bits_per_pixel, 1561))
     layers: ClassVar = (8, 4, 2, 1)
-    """Quality layers, as parts of the stream: where prefixes are as good as streams of that
-    length. Each costs about 0.02 dB."""
+    """One part in so many of the stream is a quality layer. Each costs about 0.02 dB."""
+    layered_side: ClassVar = 128
+    """Pictures with a smaller side have one layer: the headers of packets would be too many."""
 
     def version(self) -> str:
         return f"OpenJPEG {features.version('jpg_2000')}"
 
     def encode(self, rgb: RGB8, quality: float) -> bytes:
+        side = min(rgb.shape[:2])
+        layers = self.layers if side >= self.layered_side else (1,)
         stream = compress(
             rgb,
             "JPEG2000",
@@ -41,7 +44,8 @@ class JPEG2000(SourceCodec[float]):
             irreversible=True,
             mct=1,
             quality_mode="rates",
-            quality_layers=[24 / quality * part for part in self.layers],
+            quality_layers=[24 / quality * part for part in layers],
+            num_resolutions=min(max(side.bit_length() - 3, 1), 6),
         )
         return _without_comment(stream)
 

@@ -8,7 +8,7 @@ import warnings
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from semcom_models.source.base import RGB8, DamagedStream, check_size
 
@@ -36,6 +36,8 @@ def decompress(stream: bytes, format_: str, height: int, width: int) -> RGB8:
                 return np.array(picture.convert("RGB"))
     except DamagedStream:
         raise
+    except UnidentifiedImageError:
+        raise DamagedStream(f"no {format_} picture") from None
     except Exception as error:  # Pillow's readers raise whatever damaged bytes lead them to
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DamagedStream(f"no {format_} picture: {reason}") from error
