@@ -24,7 +24,7 @@ from typing import Annotated, Any, NoReturn, get_args
 import typer
 from pydantic import BaseModel
 
-from ota_runner import report, schemes, train
+from ota_runner import compare, report, schemes, sweep, train
 from ota_runner.choice import Choice, choose
 from ota_runner.config import Layer, RunConfig, own_options, read_layer
 from ota_runner.console import say
@@ -32,6 +32,8 @@ from ota_runner.errors import ExitCode, RadioUnavailable, RunnerError, UsageErro
 from ota_runner.main_job import Invocation, main_job, stored_layer
 
 SUBCOMMANDS: dict[str, Callable[..., None]] = {
+    "sweep": sweep.command,
+    "compare": compare.command,
     "train": train.command,
     "schemes": schemes.command,
     "report": report.command,

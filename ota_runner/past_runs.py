@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run folders below given folders, read for a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ota_runner import sweep_record
+from ota_runner.errors import UsageError
+from ota_runner.record import Manifest, PictureRecord, RunFolder
+from ota_runner.summary import Summary, summarise
+from ota_runner.sweep_record import SweptRun, read_sweep_record
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """A run that has a record of every picture.
+
+    Attributes:
+        path: of its folder.
+        config: its options, resolved.
+        manifest: what made it.
+        records: of its pictures.
+        summary: over them.
+        swept: its entry in the ``sweep.json`` that lists it, if one does.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    manifest: Manifest
+    records: list[PictureRecord]
+    summary: Summary
+    swept: SweptRun | None
+
+    @property
+    def snr_db(self) -> float | None:
+        """Es/N0 asked for, in dB."""
+        return self.summary.snr_db.set
+
+    @property
+    def cbr(self) -> float | None:
+        """Bandwidth ratio asked for, or as used where none was."""
+        asked: float | None = self.config.get("cbr")
+        return self.summary.cbr if asked is None else asked
+
+    @property
+    def follows_trace(self) -> bool:
+        """Each picture met an SNR of its own."""
+        return self.config.get("snr_trace") is not None
+
+
+def find_runs(places: Sequence[Path]) -> tuple[list[PastRun], list[str]]:
+    """Read every run in folders and below them.
+
+    Args:
+        places: folders of runs, of sweeps, or above them.
+
+    Returns:
+        The whole runs, and a line on each that was left out: cut short or damaged.
+
+    Raises:
+        UsageError: a place is no folder, or holds no run; a damaged ``sweep.json``.
+    """
+    runs: dict[Path, PastRun] = {}
+    left_out = []
+    for place in places:
+        swept = _swept(place)
+        folders = _run_folders(place, swept)
+        if not folders:
+            raise UsageError(f"{place} holds no run: give folders that `ota_runner` wrote")
+        for folder in folders:
+            try:
+                runs[folder.resolve()] = _read(folder, swept.get(folder.resolve()))
+            except UsageError as error:
+                left_out.append(str(error))
+    return list(runs.values()), left_out
+
+
+def _run_folders(place: Path, swept: Iterable[Path]) -> list[Path]:
+    """Folders of runs: those of a sweep in its order, then the others by name."""
+    rank = {path: number for number, path in enumerate(swept)}
+    found = {file.parent for name in ("run.json", "images.jsonl") for file in place.rglob(name)}
+    return sorted(found, key=lambda path: (rank.get(path.resolve(), len(rank)), path))
+
+
+def _swept(place: Path) -> dict[Path, SweptRun]:
+    """Entries of all ``sweep.json`` in and below a folder, by the run's folder."""
+    entries: dict[Path, SweptRun] = {}
+    for file in sorted(place.rglob(sweep_record.FILE)):
+        for entry in read_sweep_record(file.parent).runs:
+            entries[(file.parent / entry.folder).resolve()] = entry
+    return entries
+
+
+def _read(path: Path, swept: SweptRun | None) -> PastRun:
+    folder = RunFolder.open(path)
+    manifest, records = folder.manifest(), folder.records()
+    if len(records) < len(manifest.pictures):
+        raise UsageError(
+            f"{path} was cut short, with {len(records)} of {len(manifest.pictures)} pictures"
+        )
+    summary = summarise(manifest, records)
+    return PastRun(path, folder.config(), manifest, records, summary, swept)
