@@ -291,6 +291,19 @@ def recover_rate(llr: FloatArray, mother: int) -> FloatArray:
     Returns:
         ``[blocks, n]``.
     """
-    order = _matching(mother, llr.shape[1])
+    return combine_copies(llr, _matching(mother, llr.shape[1]), mother)
+
+
+def combine_copies(llr: FloatArray, order: NDArray[np.int64], mother: int) -> FloatArray:
+    """Add up log-likelihood ratios of the same coded bit.
+
+    Args:
+        llr: ``[blocks, length]``.
+        order: ``[length]``, which coded bit each of them is of.
+        mother: coded bits of a block, ``n``.
+
+    Returns:
+        ``[blocks, n]``, 0 where there is none.
+    """
     rows = [np.bincount(order, weights=row, minlength=mother) for row in llr]
     return np.asarray(rows, dtype=np.float32).reshape(llr.shape[0], mother)
