@@ -15,12 +15,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ota_runner.errors import UsageError
+
+SNR_RANGE_DB = (-20.0, 60.0)
+"""SNRs that a run can be asked for."""
+
+FADING = ("rayleigh", "rician")
+"""Values of ``--snr-trace`` that are no files."""
 
 _UNIT = re.compile(r"_(hz|db|ppm|samples|s)$")
 
@@ -37,7 +43,34 @@ class RunConfig(BaseModel):
     images: Annotated[
         Path | None, Field(description="picture or folder of pictures; default: sample pictures")
     ] = None
-    snr: Annotated[float, Field(ge=-20, le=60, description="Es/N0 in dB, -20 to 60")] = 10.0
+    snr: Annotated[
+        float,
+        Field(ge=SNR_RANGE_DB[0], le=SNR_RANGE_DB[1], description="Es/N0 in dB, -20 to 60"),
+    ] = 10.0
+    snr_trace: Annotated[
+        str | None,
+        Field(
+            description="SNR of each picture: a file of one value in dB a line, or rayleigh or "
+            "rician fading with mean --snr"
+        ),
+    ] = None
+    trace_doppler: Annotated[
+        float | None,
+        Field(ge=0, description="Doppler shift of the fading times picture interval; default 0.05"),
+    ] = None
+    trace_k: Annotated[
+        float | None,
+        Field(ge=-40, le=40, description="Rician K-factor of the fading in dB; default 6"),
+    ] = None
+    count: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="pictures to send, going round the folder; default: each once, or one a "
+            "value of the trace",
+        ),
+    ] = None
     cbr: Annotated[
         float | None,
         Field(gt=0, le=1, description="channel bandwidth ratio, channel uses / (3 H W)"),
@@ -59,6 +92,16 @@ class RunConfig(BaseModel):
         Path | None,
         Field(description="folder of the run; default: runs/DATE-SCHEME-RADIO", exclude=True),
     ] = None
+
+    @model_validator(mode="after")
+    def _the_fading_is_asked_for(self) -> Self:
+        for option, value, of in (
+            ("--trace-doppler", self.trace_doppler, FADING),
+            ("--trace-k", self.trace_k, ("rician",)),
+        ):
+            if value is not None and self.snr_trace not in of:
+                raise ValueError(f"{option} goes with --snr-trace {' or '.join(of)}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -100,6 +143,8 @@ class Settings:
             mapping["images"] = str(self.run.images.resolve())
         if self.run.weights is not None:
             mapping["weights"] = str(self.run.weights.resolve())
+        if self.run.snr_trace is not None and self.run.snr_trace not in FADING:
+            mapping["snr_trace"] = str(Path(self.run.snr_trace).resolve())
         for options in (self.radio, self.scheme):
             values = {} if options is None else options.model_dump(mode="json")
             own = {option_name(field): value for field, value in values.items()}

@@ -87,14 +87,15 @@ class QuantisedMeans(Codec):
     ) -> list[Transmission]:
         assert request is not None
         assert isinstance(request.options, Quantisation)
-        return [self._encode(image, request.options) for image in images]
+        return [self._encode(image, state, request.options) for image in images]
 
-    def _encode(self, image: Tensor, options: Quantisation) -> Transmission:
+    def _encode(self, image: Tensor, state: ChannelState, options: Quantisation) -> Transmission:
         levels = (block_means(image) * 255).round().to(torch.uint8).numpy().reshape(-1, 1)
         bits = np.unpackbits(levels, axis=1)[:, : options.depth].flatten()
         label = replace(self.label, rate=options.depth)
         _, height, width = image.shape
-        notes = {"quality": options.depth, "level": options.level_db}
+        assert state.snr_db is not None
+        notes = {"quality": options.depth, "level": options.level_db, "told_db": state.snr_db}
         return Transmission((DigitalSection(bits),), height, width, label, notes)
 
     def decode(self, receptions: Sequence[Reception]) -> list[Tensor]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from ota_runner.record import PictureRecord
 from ota_runner.summary import Summary
@@ -43,6 +44,79 @@ def snr_figure(summary: Summary, records: Sequence[PictureRecord]) -> dict[str, 
         range=_around([*(r.snr_estimated_db for r in shown), summary.snr_db.set], 1)
     )
     return _plain(figure, "SNR, set and measured", "picture", "Es/N0 in dB")
+
+
+def trace_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
+    """A run over an SNR that varies, frame by frame: SNR, below it PSNR.
+
+    Where pictures have sections of bits, there follow the efficiency of the longest one's
+    modulation and coding, and the quality setting of the codec if it is noted as a number.
+    """
+    psnr = [record.psnr_db for record in records]
+    rows = {
+        "Es/N0 in dB": [
+            _course(records, [record.snr_set_db for record in records], "set", _ASKED),
+            _course(
+                records, [record.snr_estimated_db for record in records], "measured", _MEASURED
+            ),
+        ],
+        "PSNR in dB": [_course(records, psnr, "PSNR", _MEASURED)],
+    }
+    missing = [None if record.status == "completed" else 0.0 for record in records]
+    if any(value is not None for value in missing):
+        rows["PSNR in dB"].append(_crosses(records, missing, "lost or failed"))
+    if any(record.digital for record in records):
+        rows["bits a symbol"] = _efficiency_rows(records)
+    quality = [_number(record.notes.get("quality")) for record in records]
+    if any(value is not None for value in quality):
+        rows["quality"] = [_course(records, quality, "quality", _MEASURED)]
+    figure = make_subplots(rows=len(rows), cols=1, shared_xaxes=True, vertical_spacing=0.04)
+    for row, (title, courses) in enumerate(rows.items(), start=1):
+        figure.add_traces(courses, rows=row, cols=1)
+        figure.update_yaxes(title_text=title, automargin=True, row=row, col=1)
+    figure.update_xaxes(_whole_steps(len(records)), row=len(rows), col=1)
+    figure.update_xaxes(title_text="picture", row=len(rows), col=1)
+    return _styled(figure, "Frame by frame", 130 + 150 * len(rows))
+
+
+def _efficiency_rows(records: Sequence[PictureRecord]) -> list[go.Scatter]:
+    longest = [max(record.digital, key=lambda s: s.bits, default=None) for record in records]
+    chosen = [section.efficiency if section else None for section in longest]
+    failed = [section.efficiency if section and not section.ok else None for section in longest]
+    names = [section.mcs if section else "" for section in longest]
+    course = _course(records, chosen, "modulation and coding", _MEASURED, names)
+    return [course, _crosses(records, failed, "section failed")] if any(failed) else [course]
+
+
+def _course(
+    records: Sequence[PictureRecord],
+    values: Sequence[float | None],
+    name: str,
+    colour: str,
+    texts: Sequence[str] | None = None,
+) -> go.Scatter:
+    """A line over the pictures, with gaps where there is no value."""
+    return go.Scatter(
+        x=[record.picture for record in records],
+        y=values,
+        text=[record.name for record in records] if texts is None else texts,
+        mode="lines+markers",
+        name=name,
+        line={"color": colour, "width": 1.5},
+        marker={"size": 5},
+        hovertemplate=f"%{{text}}: %{{y:.4g}} ({name})<extra></extra>",
+    )
+
+
+def _crosses(
+    records: Sequence[PictureRecord], values: Sequence[float | None], name: str
+) -> go.Scatter:
+    course = _course(records, values, name, _LOST)
+    return course.update(mode="markers", marker={"symbol": "x", "size": 7, "color": _LOST})
+
+
+def _number(note: str | float | None) -> float | None:
+    return note if isinstance(note, float) else None
 
 
 def psnr_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
@@ -98,15 +172,19 @@ def _around(values: Sequence[float | None], margin: float) -> list[float] | None
 
 
 def _plain(figure: go.Figure, title: str, x: str, y: str) -> dict[str, Any]:
+    figure.update_xaxes(title_text=x, automargin=True)
+    figure.update_yaxes(title_text=y, automargin=True)
+    return _styled(figure, title, 320)
+
+
+def _styled(figure: go.Figure, title: str, height: int) -> dict[str, Any]:
     figure.update_layout(
         template="none",
         title={"text": title, "x": 0.01, "font": {"size": 15}},
-        xaxis={"title": {"text": x}, "automargin": True},
-        yaxis={"title": {"text": y}, "automargin": True},
         margin={"l": 48, "r": 12, "t": 44, "b": 44},
         legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.12},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        height=320,
+        height=height,
     )
     return dict(json.loads(figure.to_json()))

@@ -25,6 +25,11 @@ def radio_options(name: str) -> type[BaseModel]:
     return radios.radio_class(name).Config
 
 
+def is_simulated(name: str) -> bool:
+    """Whether the SNR of a radio's channel can be set between pictures."""
+    return radios.radio_class(name).set_snr_db is not radios.Radio.set_snr_db
+
+
 def opener(name: str) -> Callable[[BaseModel, Numerology, Path | None], OpenRadio]:
     """What opens a radio, see :class:`ota_runner.radios.RadioChoice`."""
 

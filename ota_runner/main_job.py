@@ -13,14 +13,14 @@ from pathlib import Path
 from types import FrameType
 
 from ota_runner.choice import Choice
-from ota_runner.config import Layer, Settings, resolve
+from ota_runner.config import FADING, Layer, Settings, resolve
 from ota_runner.console import ProgressView, print_table, result_table, say
 from ota_runner.errors import ExitCode, LinkFailed, UsageError
-from ota_runner.pictures import Picture, open_pictures
 from ota_runner.radios import OpenRadio, RadioChoice
 from ota_runner.record import Manifest, PictureRecord, RunFolder, first_difference
 from ota_runner.report import write_report
 from ota_runner.run import Job, Observer, send_pictures
+from ota_runner.schedule import Schedule, schedule
 from ota_runner.summary import Summary, summarise
 from ota_runner.versions import machine, versions
 from semcom_models.codecs import registry
@@ -105,7 +105,8 @@ def run_job(
         OutputFailed: the folder cannot be written any more.
     """
     run = settings.run
-    pictures = open_pictures(run.images)
+    plan = schedule(run, choice)
+    pictures = plan.pictures
     old = run_to_resume(settings, invocation)
     folder = old or RunFolder.create(run.output, run.scheme, run.radio)
     interrupted = False
@@ -114,12 +115,14 @@ def run_job(
             settings.radio, preset(run.numerology), folder.new_iq() if run.record_iq else None
         )
         with radio.link as link:
-            manifest = _manifest(settings, codec, radio, pictures, invocation.command)
+            manifest = _manifest(settings, codec, radio, plan, invocation.command)
             done = _go_on(folder, manifest) if old else []
             if not old:
                 folder.begin(settings.as_mapping(), manifest)
             finished = {record.picture for record in done}
-            job = Job(codec, settings.scheme, run.weights, run.cbr, run.snr, run.seed)
+            job = Job(
+                codec, settings.scheme, run.weights, run.cbr, run.snr, plan.trace_db, run.seed
+            )
             left = [picture for picture in pictures if picture.number not in finished]
             with view(len(pictures), len(finished)) as observer:
                 send_pictures(left, job, link, folder, observer)
@@ -182,6 +185,11 @@ def _go_on(folder: RunFolder, manifest: Manifest) -> list[PictureRecord]:
             f"--resume: the pictures are not those that {folder.path} was begun with; "
             "give another --output"
         )
+    if begun.snr_trace_db != manifest.snr_trace_db:
+        raise UsageError(
+            f"--resume: the SNR trace is not that which {folder.path} was begun with; "
+            "give another --output"
+        )
     if begun.weights_sha256 != manifest.weights_sha256:
         raise UsageError(
             f"--resume: {folder.path} was begun with other weights ({begun.weights} "
@@ -193,7 +201,7 @@ def _go_on(folder: RunFolder, manifest: Manifest) -> list[PictureRecord]:
 
 
 def _manifest(
-    settings: Settings, codec: Codec, radio: OpenRadio, pictures: list[Picture], command: str
+    settings: Settings, codec: Codec, radio: OpenRadio, plan: Schedule, command: str
 ) -> Manifest:
     run, label = settings.run, codec.label
     chosen = registry.preset_of(label, run.weights)
@@ -205,8 +213,9 @@ def _manifest(
         radio=run.radio,
         channel=radio.description,
         sample_rate=radio.sample_rate,
-        pictures=[picture.name for picture in pictures],
-        snr_set_db=run.snr,
+        pictures=[picture.name for picture in plan.pictures],
+        snr_set_db=run.snr if run.snr_trace is None or run.snr_trace in FADING else None,
+        snr_trace_db=plan.trace_db,
         versions=versions(),
         machine=machine(),
         command=command,

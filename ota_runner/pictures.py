@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -20,7 +20,8 @@ class Picture:
 
     Attributes:
         number: its place in the run, from 0.
-        name: path below the folder it was found in, without suffix; unique for sample pictures.
+        name: path below the folder it was found in, without suffix; with the number of the round
+            where it is sent again.
         load: reads it as ``[3, H, W]`` in [0, 1]; raises ``UnreadablePicture``.
     """
 
@@ -33,6 +34,24 @@ class Picture:
         """Name of its PNG files in a run's folder."""
         plain = re.sub(r"[^A-Za-z0-9._-]+", "-", self.name).strip("-.")
         return f"{self.number:05d}-{plain[-80:] or 'picture'}.png"
+
+
+def go_round(pictures: Sequence[Picture], count: int) -> list[Picture]:
+    """As many pictures as asked for, from the first one on again after the last.
+
+    Args:
+        pictures: one at least.
+        count: how many.
+    """
+    rounds = (divmod(number, len(pictures)) for number in range(count))
+    return [
+        replace(
+            pictures[index],
+            number=number,
+            name=pictures[index].name if done == 0 else f"{pictures[index].name} ({done + 1})",
+        )
+        for number, (done, index) in enumerate(rounds)
+    ]
 
 
 def open_pictures(images: Path | None) -> list[Picture]:

@@ -232,6 +232,47 @@ def test_link_that_breaks_keeps_what_is_done(
     assert json.loads((output / "summary.json").read_text())["images"] == 3
 
 
+def test_a_trace_sets_the_snr_of_every_picture(
+    quantised: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = [12, -1.5, 30, 7.25, 20]
+    trace = tmp_path / "trace.csv"
+    trace.write_text("snr_db\n" + "\n".join(map(str, values)))
+    output = tmp_path / "run"
+    assert execute(ideal(quantised, pictures, output, "--snr-trace", str(trace), "--json")) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["images"], summary["completed"]) == (5, 5)
+    assert summary["snr_db"]["set"] is None
+    kept = records(output)
+    assert [record["name"] for record in kept[2:4]] == ["ramp", "black (2)"]
+    assert [record["snr_set_db"] for record in kept] == values
+    assert [record["notes"]["told_db"] for record in kept] == values
+    assert [record["snr_estimated_db"] for record in kept] == pytest.approx(values, abs=1e-3)
+    assert yaml.safe_load((output / "config.yaml").read_text())["snr_trace"] == str(trace)
+    (output / "images.jsonl").write_text("".join(json.dumps(r) + "\n" for r in kept[:3]))
+    assert execute(["--resume", "--output", str(output)]) == 0
+    assert [record["snr_set_db"] for record in records(output)] == values
+    trace.write_text("snr_db\n12\n3\n30\n7.25\n20\n")
+    capsys.readouterr()
+    assert execute(["--resume", "--output", str(output)]) == 2
+    assert "the SNR trace is not that which" in error_line(capsys)
+
+
+def test_fading_is_the_same_for_the_same_seed(
+    blocks: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fading = ["--snr-trace", "rician", "--count", "4", "--trace-k", "3", "--seed", "8"]
+    assert execute(ideal(blocks, pictures, tmp_path / "one", *fading, "--json")) == 0
+    assert json.loads(capsys.readouterr().out)["snr_db"]["set"] == 10  # the mean
+    again = ["--config", str(tmp_path / "one" / "config.yaml"), "--output", str(tmp_path / "two")]
+    assert execute(again) == 0
+    one, two = (
+        [record["snr_set_db"] for record in records(tmp_path / name)] for name in ("one", "two")
+    )
+    assert one == two
+    assert len(set(one)) == 4
+
+
 def test_full_disk_keeps_what_is_done(
     blocks: str,
     pictures: Path,
@@ -388,6 +429,10 @@ def test_default_output_is_numbered(
         (["--snrr", "3"], ["--snrr", "--snr"]),
         (["--erase-fragments", "2"], ["--erase-fragments 2.0", "0 to 1"]),
         (["--cfo", "3"], ["--cfo"]),
+        (["--snr-trace", "rayliegh"], ["cannot read rayliegh", "rayleigh or rician"]),
+        (["--snr-trace", "damaged.png"], ["damaged.png is no text file"]),
+        (["--trace-doppler", "0.1"], ["--trace-doppler goes with --snr-trace rayleigh or rician"]),
+        (["--count", "0"], ["--count 0", "greater than or equal to 1"]),
         (["--record-iq"], ["--record-iq", "--radio loopback"]),
         (["--config", "typo.yaml"], ["typo.yaml: snrr", "did you mean `snr`"]),
         (["--config", "number.yaml"], ["no radio '5'"]),
@@ -509,7 +554,11 @@ def test_sections_of_bits_are_recorded(
             "valid_bits": bits,
             "wrong": False,
         }
-        assert record["notes"] == {"quality": 5, "level": "nan"}  # JSON has no such number
+        assert record["notes"] == {
+            "quality": 5,
+            "level": "nan",
+            "told_db": 20,
+        }  # JSON has no such number
 
 
 @pytest.mark.parametrize(("holds", "false_passes"), [(False, 0), (True, 3)])

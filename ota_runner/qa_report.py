@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,6 +65,38 @@ def test_sections_of_bits_have_columns_where_there_are_any(
         columns = [row.count("<th>") or row.count("<td>") for row in table_rows(page)]
         assert len(columns) == 1 + 3 + 1
         assert len(set(columns)) == 1
+
+
+def test_a_trace_is_shown_frame_by_frame(
+    blocks: str, quantised: str, pictures: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "trace").write_text("20\n-20\n20\n")
+    trace = ["--snr-trace", str(tmp_path / "trace")]
+    page_of(quantised, pictures, tmp_path / "digital", *trace)
+    figure = figures_of(tmp_path / "digital")[0]
+    titles = [figure["layout"][axis]["title"]["text"] for axis in ("yaxis", "yaxis2", "yaxis3")]
+    assert titles == ["Es/N0 in dB", "PSNR in dB", "bits a symbol"]
+    assert figure["layout"]["yaxis4"]["title"]["text"] == "quality"
+    courses = {course["name"]: course["y"] for course in figure["data"]}
+    assert courses["set"] == [20, -20, 20]
+    assert courses["modulation and coding"] == pytest.approx([2 / 9] * 3)
+    assert courses["section failed"] == [None, pytest.approx(2 / 9), None]
+    assert courses["quality"] == [8, 8, 8]
+    page_of(blocks, pictures, tmp_path / "lost", *trace, "--erase-fragments", "1")
+    figure = figures_of(tmp_path / "lost")[0]
+    assert "yaxis3" not in figure["layout"]
+    courses = {course["name"]: course["y"] for course in figure["data"]}
+    assert courses["PSNR"] == [None] * 3
+    assert courses["lost or failed"] == [0] * 3
+    page_of(blocks, pictures, tmp_path / "fixed")
+    assert "yaxis2" not in figures_of(tmp_path / "fixed")[0]["layout"]
+
+
+def figures_of(output: Path) -> list[dict[str, Any]]:
+    """The plots of a run's report."""
+    script = (output / "report.html").read_text().rpartition("<script>")[2]
+    [figures] = re.findall(r"^const figures = (.*);$", script, flags=re.MULTILINE)
+    return list(json.loads(figures))
 
 
 def table_rows(page: str) -> list[str]:

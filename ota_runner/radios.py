@@ -61,12 +61,14 @@ class RadioChoice:
         open: makes the link from options, numerology and the folder for recordings (or None);
             raises ``RadioUnavailable`` or ``UsageError``.
         carries_bounds: it has no waveform, so that schemes that are bounds run on it.
+        simulated: its link is a :class:`semcom_phy.link.SimulatedLink`: the SNR can be set.
     """
 
     name: str
     options: type[BaseModel]
     open: Callable[[BaseModel, Numerology, Path | None], OpenRadio]
     carries_bounds: bool = False
+    simulated: bool = False
 
 
 def choose_radio(name: str) -> RadioChoice:
@@ -77,7 +79,7 @@ def choose_radio(name: str) -> RadioChoice:
         RadioUnavailable: it needs GNU Radio, which cannot be imported.
     """
     if name == IDEAL:
-        return RadioChoice(IDEAL, IdealOptions, _open_ideal, carries_bounds=True)
+        return RadioChoice(IDEAL, IdealOptions, _open_ideal, carries_bounds=True, simulated=True)
     try:
         from ota_runner import flowgraph
     except ImportError as error:
@@ -91,7 +93,12 @@ def choose_radio(name: str) -> RadioChoice:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise UsageError(f"no radio {name!r}: {hint}there are {', '.join(known)}")
-    return RadioChoice(name, flowgraph.radio_options(name), flowgraph.opener(name))
+    return RadioChoice(
+        name,
+        flowgraph.radio_options(name),
+        flowgraph.opener(name),
+        simulated=flowgraph.is_simulated(name),
+    )
 
 
 def _open_ideal(options: BaseModel, numerology: Numerology, iq: Path | None) -> OpenRadio:

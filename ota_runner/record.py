@@ -141,7 +141,8 @@ class Manifest(_Strict):
         channel: what the radio says of itself and its channel.
         sample_rate: samples per second, None where the link has no waveform.
         pictures: names, in order.
-        snr_set_db: Es/N0 asked for.
+        snr_set_db: Es/N0 asked for, the mean where it fades; None where a file says it.
+        snr_trace_db: that of each picture, None where it is the same throughout.
         versions: of the packages that matter.
         machine: processor, cores, operating system.
         command: as typed.
@@ -158,6 +159,7 @@ class Manifest(_Strict):
     sample_rate: Finite | None
     pictures: list[str]
     snr_set_db: Finite | None
+    snr_trace_db: list[Finite] | None = None
     versions: dict[str, str]
     machine: dict[str, Any]
     command: str

@@ -14,9 +14,9 @@ from plotly.offline import get_plotlyjs
 from ota_runner import thumbnails
 from ota_runner.console import number
 from ota_runner.errors import OutputFailed, UsageError
-from ota_runner.figures import fragments_figure, psnr_figure, snr_figure
+from ota_runner.figures import fragments_figure, psnr_figure, snr_figure, trace_figure
 from ota_runner.pages import environment
-from ota_runner.record import PictureRecord, RunFolder
+from ota_runner.record import Manifest, PictureRecord, RunFolder
 from ota_runner.summary import Summary, summarise
 
 SHOWN = 48
@@ -77,7 +77,7 @@ def write_report(folder: RunFolder) -> Path:
             views=_views(folder, records),
             shown_of=len(records),
             tiles=_tiles(summary),
-            figures=_figures(summary, records),
+            figures=_figures(manifest, summary, records),
             error_full_scale=thumbnails.ERROR_FULL_SCALE,
             plotly_js=get_plotlyjs(),
         )
@@ -134,7 +134,11 @@ def _tiles(summary: Summary) -> list[tuple[str, str, str]]:
     return tiles
 
 
-def _figures(summary: Summary, records: Sequence[PictureRecord]) -> list[dict[str, Any]]:
+def _figures(
+    manifest: Manifest, summary: Summary, records: Sequence[PictureRecord]
+) -> list[dict[str, Any]]:
     if not any(record.fragments_sent for record in records):
         return []
-    return [snr_figure(summary, records), psnr_figure(records), fragments_figure(records)]
+    fixed = manifest.snr_trace_db is None
+    snr = snr_figure(summary, records) if fixed else trace_figure(records)
+    return [snr, psnr_figure(records), fragments_figure(records)]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ from semcom_models.codecs.base import Codec, Request, decode_picture
 from semcom_models.data import save_picture
 from semcom_phy.exchange import ChannelState, Reception, Transmission
 from semcom_phy.fragments import channel_uses
-from semcom_phy.link import Link
+from semcom_phy.link import Link, SimulatedLink
 
 RECEIVE_TIMEOUT_S = 600.0
 """A link that makes no progress for this long has failed; slow machines and 4K pictures pass."""
@@ -48,7 +48,8 @@ class Job:
         options: the scheme's own, None where it has none.
         weights: where the receiver looks for weights besides the package's own.
         cbr: bandwidth ratio to ask of the codec, or None.
-        snr_db: what the encoder is told of the channel.
+        snr_db: what the encoder is told of the channel, unless there is a trace.
+        trace_db: SNR of each picture by number: the link's, and what the encoder is told.
         seed: of the codec's randomness, together with the picture's number.
     """
 
@@ -57,7 +58,12 @@ class Job:
     weights: Path | None
     cbr: float | None
     snr_db: float
+    trace_db: Sequence[float] | None
     seed: int
+
+    def snr_of(self, picture: int) -> float:
+        """Es/N0 of a picture in dB."""
+        return self.snr_db if self.trace_db is None else self.trace_db[picture]
 
     def request(self, picture: int) -> Request:
         """What is asked of the codec for a picture."""
@@ -113,7 +119,7 @@ def send_pictures(
     Args:
         pictures: loaded one at a time.
         job: codec and requests.
-        link: is up.
+        link: is up; simulated where the job has a trace.
         folder: receives PNG files and records.
         observer: told of every record.
 
@@ -137,7 +143,7 @@ def send_pictures(
 
 
 def _send_picture(draft: _Draft, job: Job, link: Link, folder: RunFolder) -> PictureRecord:
-    image = draft.picture.load()
+    image, snr_db = draft.picture.load(), job.snr_of(draft.picture.number)
     height, width = image.shape[1:]
     sent = f"sent/{draft.picture.file_name}"
     save_picture(folder.path / sent, image)
@@ -146,9 +152,9 @@ def _send_picture(draft: _Draft, job: Job, link: Link, folder: RunFolder) -> Pic
         "width": width,
         "sent": sent,
         "sha256": hashlib.sha256((folder.path / sent).read_bytes()).hexdigest(),
-        "snr_set_db": job.snr_db,
+        "snr_set_db": snr_db,
     }
-    state = ChannelState(snr_db=job.snr_db)
+    state = ChannelState(snr_db=snr_db)
     with draft.timed("encode"):
         [transmission] = job.codec.encode([image], state, job.request(draft.picture.number))
     uses = channel_uses(transmission)
@@ -158,13 +164,15 @@ def _send_picture(draft: _Draft, job: Job, link: Link, folder: RunFolder) -> Pic
         "cbr": uses / image.numel(),
         "notes": {name: _writable(note) for name, note in transmission.notes.items()},
     }
+    if job.trace_db is not None:
+        _set_snr(link, snr_db)
     reception = _carry(draft, transmission, state, link)
     draft.fields["digital"] = digital_records(transmission, reception)
     draft.fields["air_cbr"] = draft.fields["samples"] / image.numel()
     if reception is None:
         return draft.finish("lost")
-    snr_db = reception.snr_db
-    draft.fields["snr_estimated_db"] = snr_db if math.isfinite(snr_db) else None
+    measured_db = reception.snr_db
+    draft.fields["snr_estimated_db"] = measured_db if math.isfinite(measured_db) else None
     with draft.timed("decode"):
         codec = registry.for_label(reception.header.label, job.weights)
         decoded = decode_picture(codec, reception)
@@ -178,6 +186,14 @@ def _send_picture(draft: _Draft, job: Job, link: Link, folder: RunFolder) -> Pic
 def _writable(note: str | float) -> str | float:
     """A note as JSON has it: numbers are finite."""
     return note if isinstance(note, str) or math.isfinite(note) else str(note)
+
+
+def _set_snr(link: Link, snr_db: float) -> None:
+    assert isinstance(link, SimulatedLink)
+    try:
+        link.set_snr_db(snr_db)
+    except RuntimeError as error:
+        raise LinkFailed(f"the link failed: {one_line(error)}") from error
 
 
 def _carry(
