@@ -26,6 +26,9 @@ __all__ = [
 _CODECS = {
     "jpeg": "jpeg:JPEG",
     "jpeg2000": "jpeg2000:JPEG2000",
+    "webp": "webp:WebP",
+    "avif": "avif:AVIF",
+    "hevc": "hevc:HEVC",
 }
 
 

@@ -2,17 +2,14 @@
 """The largest step of a ladder whose stream fits, in few encodings.
 
 The logarithm of a stream's size grows nearly linearly with the quantiser of HEVC, the quality of
-JPEG or a rate in octaves. The search extends the line through what it knows, and bisects where the
-line misleads it.
+JPEG or a rate in octaves. The search follows that line. Where it lands on the same side of the
+budget again, the line has misled it: it doubles its stride, or bisects once it has a bracket.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from math import floor, log2
-
-INTERPOLATIONS = 6
-"""Encodings after which the search bisects: the ladder is not as smooth as was thought."""
 
 
 def largest_that_fits(
@@ -35,31 +32,38 @@ def largest_that_fits(
         The step and its stream, which fits while that of the next step does not; with sizes that
         grow with every step it is the last that fits. None if the first step does not fit.
     """
-    below, above = -1, steps  # fits (or before the ladder); too large (or after it)
+    below, above = -1, steps  # fits, or before the ladder; does not fit, or after it
     best: bytes | None = None
-    below_octaves = above_octaves = 0.0
+    octaves: dict[int, float] = {}
     target = log2(max_bytes) if max_bytes > 0 else float("-inf")
     candidate = _between(likely_step, below, above)
-    for encodings in range(1, steps + 1):
+    fitted: list[bool] = []
+    while above - below > 1:
         stream = encode(candidate)
-        octaves = log2(max(len(stream), 1))
-        if len(stream) <= max_bytes:
-            below, below_octaves, best = candidate, octaves, stream
+        octaves[candidate] = log2(max(len(stream), 1))
+        fitted.append(len(stream) <= max_bytes)
+        if fitted[-1]:
+            below, best = candidate, stream
         else:
-            above, above_octaves = candidate, octaves
-        if above - below == 1:
-            break
-        if encodings >= INTERPOLATIONS:
-            candidate = (below + above) // 2
-            continue
-        slope, anchor, anchor_octaves = octaves_per_step, candidate, octaves
-        if below >= 0 and above < steps:
-            slope = max((above_octaves - below_octaves) / (above - below), octaves_per_step / 8)
-            anchor, anchor_octaves = below, below_octaves
-        candidate = _between(anchor + (target - anchor_octaves) / slope, below, above)
+            above = candidate
+        one_sided = _run(fitted)
+        if below in octaves and above in octaves:
+            share = (target - octaves[below]) / (octaves[above] - octaves[below])
+            share = share if one_sided == 1 else 0.5
+            ahead = below + share * (above - below)
+        else:
+            distance = (target - octaves[candidate]) / octaves_per_step
+            stride = max(abs(distance), 2 ** (one_sided - 1))
+            ahead = candidate + (stride if fitted[-1] else -stride)
+        candidate = _between(ahead, below, above)
     return None if best is None else (below, best)
 
 
 def _between(step: float, below: int, above: int) -> int:
-    """A step strictly between two, the nearest to the one asked for from below."""
+    """The step at or before the one asked for, but strictly between two."""
     return floor(min(max(step, below + 1), above - 1))
+
+
+def _run(values: list[bool]) -> int:
+    """How many of the last values are the same."""
+    return next((n for n, value in enumerate(reversed(values)) if value != values[-1]), len(values))
