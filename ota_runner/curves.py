@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ota_runner.differences import find_differences
 from ota_runner.past_runs import PastRun
-from ota_runner.record import Finite, PictureRecord
+from ota_runner.record import DigitalRecord, Finite, PictureRecord
 from ota_runner.summary import summarise
 from semcom_models.codecs import registry
 
@@ -90,9 +90,9 @@ class Point(_Strict):
         cbr: channel uses per source dimension, as used.
         psnr_db, psnr_of_mse_db, ssim, ms_ssim: as in ``summary.json``.
         pictures: how many.
-        fallen_back: of them, those that were lost, failed, or had a section that did not arrive.
-        mcs: of all digital sections; None where there are none, or they differ.
-        efficiency: information bits per channel symbol of the digital sections, mean.
+        fallen_back: of them, those that did not arrive as sent, see :func:`fell_back`.
+        mcs: of the longest sections of bits; None where there are none, or they differ.
+        efficiency: their information bits per channel symbol, mean.
         quality: setting of the source codec; None where it has none, or pictures differ.
         run: folder of the run.
     """
@@ -150,8 +150,19 @@ class Curves(_Strict):
 
 
 def fell_back(record: PictureRecord) -> bool:
-    """Whether a picture was lost, failed, or had a section that did not arrive."""
-    return record.status != "completed" or not all(section.ok for section in record.digital)
+    """Whether a picture was lost, failed, or is no more than what a codec makes of nothing.
+
+    So it is where the longest section of bits did not arrive, and where no stream of a standard
+    codec was small enough, so that it was sent as its mean colour.
+    """
+    stream = _stream(record)
+    damaged = stream is not None and not stream.ok
+    return record.status != "completed" or damaged or "flat" in record.notes
+
+
+def _stream(record: PictureRecord) -> DigitalRecord | None:
+    """The longest section of bits; what is beside it is side information."""
+    return max(record.digital, key=lambda section: section.bits, default=None)
 
 
 def draw_curves(runs: Sequence[PastRun]) -> Curves:
@@ -264,7 +275,7 @@ def _choose(candidates: Sequence[PastRun]) -> PastRun:
 
 def _point(x: float, run: PastRun, records: Sequence[PictureRecord]) -> Point:
     summary = summarise(run.manifest, records)
-    sections = [section for record in records for section in record.digital]
+    streams = [stream for stream in map(_stream, records) if stream is not None]
     return Point(
         x=x,
         snr_db=_same(record.snr_set_db for record in records),
@@ -275,8 +286,8 @@ def _point(x: float, run: PastRun, records: Sequence[PictureRecord]) -> Point:
         ms_ssim=summary.ms_ssim,
         pictures=len(records),
         fallen_back=sum(fell_back(record) for record in records),
-        mcs=_same(section.mcs for section in sections),
-        efficiency=statistics.fmean(s.efficiency for s in sections) if sections else None,
+        mcs=_same(stream.mcs for stream in streams),
+        efficiency=statistics.fmean(s.efficiency for s in streams) if streams else None,
         quality=_same(record.notes.get("quality") for record in records),
         run=str(run.path),
     )

@@ -7,7 +7,6 @@ import difflib
 import math
 import warnings
 
-from bjontegaard import bd_psnr, bd_rate
 from pydantic import BaseModel, ConfigDict
 
 from ota_runner.curves import Axis, Curve, Curves, Metric
@@ -60,6 +59,8 @@ def find_deltas(curves: Curves, metric: Metric, anchor: str | None = None) -> li
 
 
 def _delta(anchor: Curve, curve: Curve, metric: Metric) -> Delta:
+    from bjontegaard import bd_psnr, bd_rate
+
     ours, theirs = _samples(curve, metric), _samples(anchor, metric)
     rates = [[rate for rate, _ in samples] for samples in (theirs, ours)]
     psnrs = [[psnr for _, psnr in samples] for samples in (theirs, ours)]

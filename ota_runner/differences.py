@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ota_runner.config import RunConfig
@@ -12,8 +14,8 @@ from ota_runner.past_runs import PastRun
 from semcom_models.codecs.registry import CBR_TOLERANCE
 
 _THE_SCHEMES_OWN = {"scheme", "preset", "weights"}
-_OF_NO_CONSEQUENCE = {"images", "output", "record_iq"}
-"""Pictures are compared by what they are, not by where they lie."""
+_OF_NO_CONSEQUENCE = {"output", "record_iq"}
+_COMPARED_BY_WHAT_THEY_ARE = {"images", "count", "snr_trace", "cbr"}
 
 _SHOWN = 3
 """Names that a line gives before it counts the rest."""
@@ -41,11 +43,20 @@ def find_differences(curves: Mapping[str, Sequence[PastRun]], along: Collection[
 
 def _facts(run: PastRun, with_channel: bool) -> dict[str, Any]:
     """What a scheme does not choose: options of every run, and the radio's of its channel."""
-    ignored = _THE_SCHEMES_OWN | _OF_NO_CONSEQUENCE | {"cbr"}
+    ignored = _THE_SCHEMES_OWN | _OF_NO_CONSEQUENCE | _COMPARED_BY_WHAT_THEY_ARE
     facts = {name: run.config.get(name) for name in RunConfig.model_fields if name not in ignored}
+    facts["snr_trace"] = _trace(run)
     if with_channel:
         facts |= {k: v for k, v in run.manifest.channel.items() if k not in ("snr_db", "seed")}
     return facts
+
+
+def _trace(run: PastRun) -> str | None:
+    """A name for the trace that a run followed: as asked for, and a checksum of its values."""
+    if run.manifest.snr_trace_db is None:
+        return None
+    values = json.dumps(run.manifest.snr_trace_db).encode()
+    return f"{Path(str(run.config.get('snr_trace'))).name} {zlib.crc32(values):08x}"
 
 
 def _line(name: str, values: Sequence[tuple[str, Any]]) -> str | None:

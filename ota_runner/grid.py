@@ -191,10 +191,27 @@ def _values(name: str, value: Any) -> list[Any] | None:
 
 
 def _points(layers: Sequence[Layer], label: str, axes: Mapping[str, Any]) -> list[Point]:
-    """The run at one place of the grid, or one for each mode of ``mcs: hindsight``."""
+    """The run at one place of the grid, or one for each candidate of a choice in hindsight."""
     choice = choose(layers)
     settings = resolve(layers, choice.radio.options, choice.scheme.options)
-    return [Point(label, _folder(label, axes), dict(axes), None, choice, settings)]
+    if getattr(settings.scheme, "mcs", None) != "hindsight":
+        return [Point(label, _folder(label, axes), dict(axes), None, choice, settings)]
+    from semcom_models.codecs.separate_mcs import HINDSIGHT, hindsight_candidates
+
+    if settings.run.snr_trace is not None:
+        raise UsageError(
+            f"{label}: the best MCS for an SNR is chosen in hindsight, and a trace has many: "
+            "choose mcs adaptive"
+        )
+    label = label if HINDSIGHT in label else f"{label} ({HINDSIGHT})"
+    points = []
+    for candidate in hindsight_candidates(settings.run.snr):
+        here = {**axes, "mcs": candidate}
+        fixed = resolve(
+            [*layers, Layer(None, {"mcs": candidate})], choice.radio.options, choice.scheme.options
+        )
+        points.append(Point(label, _folder(label, here), here, "mcs", choice, fixed))
+    return points
 
 
 def _folder(label: str, axes: Mapping[str, Any]) -> Path:

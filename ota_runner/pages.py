@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ota_runner.console import number
 
 
+@cache
 def environment() -> Environment:
     """Templates of this package; what they are given is escaped."""
     made = Environment(

@@ -49,7 +49,7 @@ class PastRun:
     @property
     def follows_trace(self) -> bool:
         """Each picture met an SNR of its own."""
-        return self.config.get("snr_trace") is not None
+        return self.manifest.snr_trace_db is not None
 
 
 def find_runs(places: Sequence[Path]) -> tuple[list[PastRun], list[str]]:

@@ -14,8 +14,8 @@ from ota_runner.console import ProgressView, number, say
 from ota_runner.errors import one_line
 from ota_runner.grid import Point
 from ota_runner.main_job import DONE, Invocation, open_codec, run_job, run_to_resume
-from ota_runner.pictures import open_pictures
 from ota_runner.record import PictureRecord, RunFolder
+from ota_runner.schedule import schedule
 from ota_runner.sweep_record import SweepRecord, SweptRun
 from semcom_models.codecs.base import Codec
 
@@ -71,16 +71,18 @@ def prepare(points: Sequence[Point]) -> list[Job]:
         UsageError: no such preset, weights or pictures.
     """
     codecs: dict[object, Codec] = {}
-    pictures: dict[Path | None, list[str]] = {}
+    pictures: dict[object, list[str]] = {}
     jobs = []
     for point in points:
         run = point.settings.run
         key = (run.scheme, run.preset, run.cbr, run.weights)
         if key not in codecs:
             codecs[key] = open_codec(point.settings)
-        if run.images not in pictures:
-            pictures[run.images] = [picture.name for picture in open_pictures(run.images)]
-        jobs.append(Job(point, codecs[key], pictures[run.images]))
+        sent = (run.images, run.count, run.snr_trace, run.radio)
+        if sent not in pictures:
+            found = schedule(run, point.choice.radio).pictures
+            pictures[sent] = [picture.name for picture in found]
+        jobs.append(Job(point, codecs[key], pictures[sent]))
     return jobs
 
 
