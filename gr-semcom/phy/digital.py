@@ -17,8 +17,7 @@ from numpy.typing import ArrayLike
 from semcom_phy import qam
 from semcom_phy.exchange import ComplexArray, FloatArray, ReceivedDigital
 from semcom_phy.interleaving import scrambling_bits
-from semcom_phy.mcs_tables import MCS, ModulationCoding, mcs_index
-from semcom_phy.segmentation import Segmentation
+from semcom_phy.mcs_tables import MCS, ModulationCoding, mcs_index, modulation_coding
 
 __all__ = [
     "MCS",
@@ -31,21 +30,6 @@ __all__ = [
 ]
 
 
-def _scheme(mcs: int) -> ModulationCoding:
-    if not 0 <= mcs < len(MCS):
-        raise ValueError(f"MCS {mcs} is not in the table; it has 0 to {len(MCS) - 1}")
-    return MCS[mcs]
-
-
-def _block_symbols(section: Segmentation, scheme: ModulationCoding) -> int:
-    """Symbols of a block: whole ones, so that blocks and symbols stay separable."""
-    return -(-scheme.code.coded_length(section.block) // scheme.bits_per_symbol)
-
-
-def _section_symbols(section: Segmentation, scheme: ModulationCoding) -> int:
-    return section.blocks * _block_symbols(section, scheme)
-
-
 def symbol_count(n_bits: int, mcs: int) -> int:
     """Symbols that a section takes on the air.
 
@@ -56,8 +40,9 @@ def symbol_count(n_bits: int, mcs: int) -> int:
     Raises:
         ValueError: no bits, or no such scheme.
     """
-    scheme = _scheme(mcs)
-    return _section_symbols(scheme.code.segmentation(n_bits), scheme)
+    scheme = modulation_coding(mcs)
+    section = scheme.code.segmentation(n_bits)
+    return section.blocks * scheme.block_symbols(section)
 
 
 def max_bits(symbols: int, mcs: int) -> int:
@@ -74,7 +59,7 @@ def max_bits(symbols: int, mcs: int) -> int:
     Raises:
         ValueError: no such scheme.
     """
-    scheme = _scheme(mcs)
+    scheme = modulation_coding(mcs)
     longest = int(symbols * scheme.efficiency) + 1
     while longest > 0:
         # Longer sections take more symbols, but in one block more they may take a few fewer.
@@ -102,14 +87,14 @@ def encode_bits(bits: ArrayLike, mcs: int) -> ComplexArray:
     Raises:
         ValueError: bits other than 0 and 1, none at all, or no such scheme.
     """
-    scheme = _scheme(mcs)
+    scheme = modulation_coding(mcs)
     array = np.asarray(bits)
     if array.ndim != 1:
         raise ValueError(f"a section's bits have one dimension, not {array.ndim}")
     if ((array != 0) & (array != 1)).any():
         raise ValueError("a section's bits must be 0 or 1")
     section = scheme.code.segmentation(array.size)
-    length = _block_symbols(section, scheme) * scheme.bits_per_symbol
+    length = scheme.block_symbols(section) * scheme.bits_per_symbol
     words = section.split(array.astype(np.uint8))
     coded = scheme.code.encode(section, words, length).reshape(-1)
     return qam.map_bits(coded ^ scrambling_bits(coded.size), scheme.bits_per_symbol)
@@ -134,9 +119,9 @@ def decode_symbols(
     Raises:
         ValueError: a number of symbols that does not belong to such a section.
     """
-    scheme = _scheme(mcs)
+    scheme = modulation_coding(mcs)
     section = scheme.code.segmentation(n_bits)
-    expected = _section_symbols(section, scheme)
+    expected = section.blocks * scheme.block_symbols(section)
     if np.shape(symbols) != (expected,):
         raise ValueError(
             f"{n_bits} bits at MCS {mcs} take [{expected}] symbols, not {list(np.shape(symbols))}"

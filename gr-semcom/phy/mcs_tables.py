@@ -14,6 +14,7 @@ from semcom_phy.channel_codes import (
 )
 from semcom_phy.convolutional import UMTS_1_2, UMTS_1_3
 from semcom_phy.qam import BITS_PER_SYMBOL
+from semcom_phy.segmentation import Segmentation
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class ModulationCoding:
     def efficiency(self) -> float:
         """Information bits a symbol, CRCs and tails aside; never more."""
         return float(self.rate * self.bits_per_symbol)
+
+    def block_symbols(self, section: Segmentation) -> int:
+        """Symbols of each code block: whole ones, so that blocks and symbols stay separable."""
+        return -(-self.code.coded_length(section.block) // self.bits_per_symbol)
 
 
 _CONVOLUTIONAL = (
@@ -125,6 +130,18 @@ First the convolutional codes for headers and side information. Of sections of 1
 papers on learned codes compare with; last the code of IEEE 802.11n that some of them take.
 :mod:`semcom_phy.link_adaptation` knows what these can do.
 """
+
+
+def modulation_coding(mcs: int) -> ModulationCoding:
+    """The scheme of an index.
+
+    Raises:
+        ValueError: no such index in :data:`MCS`.
+    """
+    if not 0 <= mcs < len(MCS):
+        raise ValueError(f"MCS {mcs} is not in the table; it has 0 to {len(MCS) - 1}")
+    return MCS[mcs]
+
 
 _INDEX = {scheme.name: index for index, scheme in enumerate(MCS)}
 

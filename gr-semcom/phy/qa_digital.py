@@ -185,7 +185,7 @@ def test_long_sections_are_cut_into_blocks_that_stand_alone():
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.sampled_from(SCHEMES), st.data())
+@given(st.integers(0, 2) | st.sampled_from(SCHEMES), st.data())
 def test_what_is_valid_ends_before_the_first_damaged_block(mcs, data):
     n_bits = 40_000
     section = MCS[mcs].code.segmentation(n_bits)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Measure the block error curves of all LDPC schemes.
+
+``python -m semcom_phy.block_error_measurement`` makes the file that
+:mod:`semcom_phy.block_error_curve` reads, anew after every change of codes, decoder or demapper.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from semcom_phy import qam
+from semcom_phy.block_error_curve import (
+    CURVES,
+    Count,
+    block_efficiency,
+    fit,
+    shannon_limit_db,
+)
+from semcom_phy.channel_codes import RateMatchedConvolutional
+from semcom_phy.exchange import ComplexArray
+from semcom_phy.mcs_tables import MCS, ModulationCoding
+
+_SECTION_BITS = (24, 50, 100, 292, 293, 600, 1434, 3824, 3825, 5800, 8424)
+"""Sections of a single block. The base graph changes between neighbours that differ by one."""
+
+_BATCH_BITS = 1 << 20
+_MEASURED_BITS = 2_500_000
+_MOST_BLOCKS = 1500
+_SEARCH_BLOCKS = 40
+_SEARCH_DB = 16.0
+_TAIL = ((0.5, 0.5), (1.3, 0.75), (2.0, 1.0), (2.5, 1.75))
+"""Standard deviations above the threshold, and shares of the blocks that are sent there."""
+
+
+def _noisy(symbols: ComplexArray, noise_var: float, rng: np.random.Generator) -> ComplexArray:
+    quadratures = rng.standard_normal((symbols.size, 2), np.float32).view(np.complex64)[:, 0]
+    return np.asarray(symbols + np.float32(np.sqrt(noise_var / 2)) * quadratures)
+
+
+def count_lost(
+    scheme: ModulationCoding, section_bits: int, snr_db: float, blocks: int, seed: int
+) -> Count:
+    """Send code blocks through the pipe's own coding, mapping, demapping and decoding.
+
+    Args:
+        scheme: with what.
+        section_bits: of a section of a single block, whose blocks are sent.
+        snr_db: Es/N0.
+        blocks: how many.
+        seed: of bits and noise.
+    """
+    section = scheme.code.segmentation(section_bits)
+    order = scheme.bits_per_symbol
+    length = scheme.block_symbols(section) * order
+    noise_var = 10.0 ** (-snr_db / 10.0)
+    rng = np.random.default_rng([seed, section.block])
+    batch = max(1, _BATCH_BITS // length)
+    lost = 0
+    for begin in range(0, blocks, batch):
+        words = rng.integers(0, 2, (min(batch, blocks - begin), section.block), np.uint8)
+        symbols = qam.map_bits(scheme.code.encode(section, words, length).reshape(-1), order)
+        llr = qam.demap(_noisy(symbols, noise_var, rng), noise_var, order)
+        decoded, _ = scheme.code.decode(section, llr.reshape(-1, length))
+        lost += int((decoded != words).any(axis=1).sum())
+    return Count(snr_db, blocks, lost)
+
+
+def measure(scheme: ModulationCoding, section_bits: int, seed: int) -> list[Count]:
+    """Find where blocks of a size begin to arrive, and count around and above."""
+    section = scheme.code.segmentation(section_bits)
+    low = shannon_limit_db(block_efficiency(scheme, section)) - 1.0
+    high = low + _SEARCH_DB
+    counts: list[Count] = []
+    while high - low > 0.1 or len({c.lost in (0, c.blocks) for c in counts}) < 2:
+        middle = (low + high) / 2
+        counts.append(count_lost(scheme, section_bits, middle, _SEARCH_BLOCKS, seed + len(counts)))
+        if counts[-1].lost > _SEARCH_BLOCKS / 2:
+            low = middle
+        else:
+            high = middle
+    blocks = min(_MEASURED_BITS // section.block, _MOST_BLOCKS)
+    for deviations, share in _TAIL:
+        threshold, spread = fit(counts)
+        snr_db = threshold + deviations * spread
+        counts.append(
+            count_lost(scheme, section_bits, snr_db, int(share * blocks), seed + len(counts))
+        )
+    return counts
+
+
+def measured_sections() -> Iterator[tuple[ModulationCoding, int]]:
+    """Schemes with sections of one block: the ends of each base graph's range, and some between."""
+    for scheme in MCS:
+        if isinstance(scheme.code, RateMatchedConvolutional):
+            continue
+        cut = scheme.code.segmentation
+        single = [bits for bits in _SECTION_BITS if cut(bits).blocks == 1]
+        for bits in single:
+            if bits - 1 not in single or cut(bits - 1).max_block != cut(bits).max_block:
+                yield scheme, bits
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and write the file."""
+    parser = argparse.ArgumentParser(
+        prog="python -m semcom_phy.block_error_measurement",
+        description="Measure the block error curves of all LDPC schemes.",
+    )
+    parser.add_argument("--output", type=Path, default=CURVES, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args(arguments)
+    with options.output.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["mcs", "section_bits", "threshold_db", "spread_db", "blocks", "lost"])
+        for scheme, section_bits in measured_sections():
+            counts = measure(scheme, section_bits, options.seed)
+            threshold_db, spread_db = fit(counts)
+            blocks, lost = sum(c.blocks for c in counts), sum(c.lost for c in counts)
+            row = [scheme.name, section_bits, f"{threshold_db:.3f}", f"{spread_db:.3f}"]
+            writer.writerow([*row, blocks, lost])
+            file.flush()
+
+
+if __name__ == "__main__":
+    main()
