@@ -15,12 +15,15 @@ from benchmarks.modem import modem_kodak_cpu_s
 from benchmarks.result import PeerMissing, Result
 from ota_runner.versions import machine, versions
 
-BENCHMARKS: tuple[Callable[[int], Result], ...] = (
-    modem_kodak_cpu_s,
-    codec_kodak_s,
-    ldpc_decoder_sionna,
-    ldpc_decoder_gr_fec,
-)
+BENCHMARKS: dict[str, Callable[[int], Result]] = {
+    benchmark.__name__: benchmark
+    for benchmark in (
+        modem_kodak_cpu_s,
+        codec_kodak_s,
+        ldpc_decoder_sionna,
+        ldpc_decoder_gr_fec,
+    )
+}
 
 
 def _line(result: Result) -> str:
@@ -33,8 +36,9 @@ def _line(result: Result) -> str:
 
 
 def main() -> int:
-    """Run all benchmarks; one that fails is named and leaves the others alone."""
+    """Run the benchmarks; one that fails is named and leaves the others alone."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
     parser.add_argument("--output", type=Path, default=Path("bench.json"), metavar="FILE")
     parser.add_argument("--repeats", type=int, default=5, help="runs a median is taken of")
     arguments = parser.parse_args()
@@ -42,14 +46,14 @@ def main() -> int:
         parser.error(f"--repeats is {arguments.repeats}, ask for at least 1")
 
     results, failed = [], False
-    for benchmark in BENCHMARKS:
+    for name in arguments.only:
         try:
-            result = benchmark(arguments.repeats)
+            result = BENCHMARKS[name](arguments.repeats)
         except PeerMissing as error:
-            print(f"{benchmark.__name__} left out: {error}", file=sys.stderr)
+            print(f"{name} left out: {error}", file=sys.stderr)
             continue
         except (RuntimeError, ValueError) as error:
-            print(f"{benchmark.__name__}: {error}", file=sys.stderr)
+            print(f"{name}: {error}", file=sys.stderr)
             failed = True
             continue
         print(_line(result), flush=True)

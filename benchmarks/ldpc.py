@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from gnuradio import gr
 
 from benchmarks.result import PeerMissing, Result
 from benchmarks.timing import measure, one_core
@@ -21,7 +20,6 @@ SNR_DB = 1.5
 """Es/N0 of QPSK at which nearly all blocks of rate 1/2 arrive."""
 
 BLOCKS = 256
-GR_FEC_SIZE = (902, 1800)
 PEERS = Path(__file__).parent / "peers"
 PEER_TIMEOUT_S = 600
 SET_UP = Path(__file__).parents[1] / "scripts" / "bench_peers.sh"
@@ -49,11 +47,11 @@ def _ours(k: int, n: int, repeats: int) -> float:
     return BLOCKS * k / timing.cpu_s / 1e6
 
 
-def _peer(command: list[str]) -> float:
-    """Information Mbit per CPU second that a program of ``peers/`` prints.
+def _compare(ours: float, command: list[str]) -> Result:
+    """Our information Mbit per CPU second beside what a program of ``peers/`` prints.
 
     Raises:
-        PeerMissing: it does not run here.
+        PeerMissing: the program does not run here.
         RuntimeError: it ran, and decoded wrongly.
     """
     try:
@@ -65,7 +63,13 @@ def _peer(command: list[str]) -> float:
         raise PeerMissing(f"{command[1]} does not run here: {error}") from error
     if printed["wrong"] > 0.1 * printed["blocks"]:
         raise RuntimeError(f"{command[1]}: {printed['wrong']} of {printed['blocks']} blocks wrong")
-    return float(printed["mbit_per_cpu_s"])
+    return Result(
+        name="ldpc_decoder",
+        ours=ours,
+        unit="information Mbit per CPU s",
+        peer=printed["peer"],
+        theirs=printed["mbit_per_cpu_s"],
+    )
 
 
 def _sionna_python() -> str:
@@ -83,10 +87,6 @@ def _sionna_python() -> str:
     return process.stdout.strip()
 
 
-def _compare(peer: str, ours: float, theirs: float) -> Result:
-    return Result("ldpc_decoder", ours, "information Mbit per CPU s", peer=peer, theirs=theirs)
-
-
 def ldpc_decoder_sionna(repeats: int) -> Result:
     """Rate 1/2, n = 4096, against Sionna's decoder of the same code.
 
@@ -95,25 +95,21 @@ def ldpc_decoder_sionna(repeats: int) -> Result:
         RuntimeError: a decoder decodes wrongly.
     """
     k, n = 2048, 4096
-    python = _sionna_python()
-    command = [python, str(PEERS / "sionna_ldpc.py"), str(k), str(n)]
+    command = [_sionna_python(), str(PEERS / "sionna_ldpc.py"), str(k), str(n)]
     command += ["--iterations", str(ITERATIONS), "--snr", str(SNR_DB), "--repeats", str(repeats)]
     with one_core():
-        return _compare("Sionna 2.2 LDPC5GDecoder (CPU)", _ours(k, n, repeats), _peer(command))
+        return _compare(_ours(k, n, repeats), command)
 
 
 def ldpc_decoder_gr_fec(repeats: int) -> Result:
     """Rate 1/2, n = 1800, against gr-fec's decoder of a code of the same size.
 
     Raises:
-        PeerMissing: this GNU Radio does not have it.
+        PeerMissing: there is no GNU Radio.
         RuntimeError: a decoder decodes wrongly.
     """
+    k, n = 902, 1800
     command = [sys.executable, str(PEERS / "gr_fec_ldpc.py")]
     command += ["--iterations", str(ITERATIONS), "--repeats", str(repeats)]
     with one_core():
-        return _compare(
-            f"GNU Radio {gr.version().lstrip('v')} gr-fec ldpc_decoder",
-            _ours(*GR_FEC_SIZE, repeats),
-            _peer(command),
-        )
+        return _compare(_ours(k, n, repeats), command)

@@ -32,6 +32,11 @@ def run(*command: str | Path, **environment: str) -> str:
     return done.stdout
 
 
+def is_table(path: Path) -> bool:
+    """Tables that modules read stand beside them; other CSV files are records."""
+    return path.suffix == ".csv" and (path.parent / "__init__.py").exists()
+
+
 def needed_files(package: str) -> set[str]:
     """What a package cannot work without, relative to its folder: modules, data, weights."""
     folder = ROOT / FOLDERS[package]
@@ -39,7 +44,8 @@ def needed_files(package: str) -> set[str]:
     return {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.suffix in suffixes and not path.name.startswith(("qa_", "conftest"))
+        if (path.suffix in suffixes or is_table(path))
+        and not path.name.startswith(("qa_", "conftest"))
     }
 
 

@@ -47,6 +47,7 @@ def main() -> None:
     print(
         json.dumps(
             {
+                "peer": f"GNU Radio {gr.version().lstrip('v')} gr-fec ldpc_decoder",
                 "mbit_per_cpu_s": BLOCKS * K / statistics.median(seconds) / 1e6,
                 "blocks": BLOCKS,
                 "wrong": int(bits.any(axis=1).sum()),

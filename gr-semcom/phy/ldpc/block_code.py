@@ -50,7 +50,7 @@ class BlockCode:
 
         See :meth:`decode_checked`.
         """
-        array = np.asarray(llr, dtype=np.float32)
+        array = np.asarray(llr)
         bits, _, _ = self.decode_checked(array.reshape(-1, array.shape[-1]), iterations)
         return bits.reshape(*array.shape[:-1], self.k)
 
@@ -72,7 +72,8 @@ class BlockCode:
         Raises:
             ValueError: blocks of another length, or fewer than one iteration.
         """
-        array = np.asarray(llr, dtype=np.float32)
+        with np.errstate(over="ignore"):  # beyond float32 is as good as infinite
+            array = np.asarray(llr, dtype=np.float32)
         if array.ndim != 2 or array.shape[1] != self.n:
             raise ValueError(
                 f"ratios of shape {list(array.shape)}; this code takes [..., {self.n}]"

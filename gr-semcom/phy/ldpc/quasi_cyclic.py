@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -12,6 +13,21 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from semcom_phy.exchange import BitArray
+
+
+class Graph(NamedTuple):
+    """A base matrix as compiled functions take it.
+
+    Attributes:
+        row_starts: ``[rows + 1]``: entries of row ``r`` are ``row_starts[r]`` up to
+            ``row_starts[r + 1]``.
+        columns: column of each entry ``[entries]``.
+        shifts: shift of each entry ``[entries]``.
+    """
+
+    row_starts: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    shifts: NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
@@ -27,13 +43,12 @@ def _add_rotated(total: NDArray[np.uint8], block: NDArray[np.uint8], shift: int)
 @njit(cache=True, nogil=True)
 def _encode(
     information: NDArray[np.uint8],
-    row_starts: NDArray[np.int64],
-    columns: NDArray[np.int64],
-    shifts: NDArray[np.int64],
+    graph: Graph,
     lifting_size: int,
     core_rows: int,
     first_parity_shift: int,
 ) -> NDArray[np.uint8]:
+    row_starts, columns, shifts = graph
     words, n_information = information.shape
     rows = row_starts.size - 1
     first = n_information // lifting_size
@@ -55,7 +70,7 @@ def _encode(
             for edge in range(row_starts[row], row_starts[row + 1]):
                 if columns[edge] < unknown:
                     _add_rotated(blocks[unknown], blocks[columns[edge]], shifts[edge])
-    return coded.reshape(words, -1)
+    return coded.reshape(words, (first + rows) * lifting_size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,9 +115,12 @@ class QuasiCyclicCode:
         return (self.n_columns - self.n_rows) * self.lifting_size
 
     @cached_property
-    def row_starts(self) -> NDArray[np.int64]:
-        """``[rows + 1]``: entries of row ``r`` are ``row_starts[r]`` up to ``row_starts[r+1]``."""
-        return np.searchsorted(self.rows, np.arange(self.n_rows + 1))
+    def graph(self) -> Graph:
+        """The base matrix."""
+        row_starts = np.searchsorted(self.rows, np.arange(self.n_rows + 1))
+        return Graph(
+            row_starts, np.ascontiguousarray(self.columns), np.ascontiguousarray(self.shifts)
+        )
 
     @cached_property
     def _first_parity_shift(self) -> int:
@@ -123,9 +141,7 @@ class QuasiCyclicCode:
         return np.asarray(
             _encode(
                 np.ascontiguousarray(information, dtype=np.uint8),
-                self.row_starts,
-                self.columns,
-                self.shifts,
+                self.graph,
                 self.lifting_size,
                 self.core_rows,
                 self._first_parity_shift,

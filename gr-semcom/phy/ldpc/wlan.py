@@ -13,7 +13,8 @@ from semcom_phy.ldpc.quasi_cyclic import QuasiCyclicCode
 _LIFTING_SIZE = 81
 
 
-def _mother_code() -> QuasiCyclicCode:
+def mother_code() -> QuasiCyclicCode:
+    """The code that is shortened."""
     path = Path(__file__).with_name("ieee80211_1944_3_4.csv")
     base_matrix = np.loadtxt(path, np.int64, delimiter=",")
     rows, columns = np.nonzero(base_matrix >= 0)
@@ -43,7 +44,7 @@ class LDPC80211(BlockCode):
     """
 
     def __init__(self, k: int = 1458) -> None:
-        code = _mother_code()
+        code = mother_code()
         if not 0 < k <= code.n_information:
             raise ValueError(f"this code has 1 to {code.n_information} information bits, not {k}")
         places = np.arange(code.n_columns * _LIFTING_SIZE)
