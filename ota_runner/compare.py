@@ -61,7 +61,10 @@ def tell(comparison: Comparison, output: Path, as_json: bool) -> None:
     Raises:
         UsageError: the folder cannot be written.
     """
-    from ota_runner.comparison_page import comparison_page  # with Matplotlib, which takes a while
+    from ota_runner.comparison_page import (  # with Matplotlib, which takes a while
+        comparison_page,
+        picture_rows,
+    )
     from ota_runner.curve_figures import curves_svg
 
     located = _relative_to(output, comparison)
@@ -71,7 +74,7 @@ def tell(comparison: Comparison, output: Path, as_json: bool) -> None:
         "compare.json": text + "\n",
         "compare.csv": _csv(located.curves),
         "compare.svg": figure,
-        "compare.html": comparison_page(located, output, figure),
+        "compare.html": comparison_page(located, picture_rows(comparison), figure),
     }
     try:
         output.mkdir(parents=True, exist_ok=True)

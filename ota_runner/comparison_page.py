@@ -49,12 +49,12 @@ class PictureRow:
     pictures: list[Thumbnail]
 
 
-def comparison_page(comparison: Comparison, folder: Path, figure: str) -> str:
+def comparison_page(comparison: Comparison, pictures: Sequence[PictureRow], figure: str) -> str:
     """Make the page.
 
     Args:
-        comparison: names its runs as seen from the folder.
-        folder: that the page goes to.
+        comparison: names its runs as seen from the folder that the page goes to.
+        pictures: to show.
         figure: SVG document.
 
     Returns:
@@ -65,24 +65,23 @@ def comparison_page(comparison: Comparison, folder: Path, figure: str) -> str:
         comparison=comparison,
         figure=figure[figure.index("<svg") :],
         rows=table_rows(comparison, comparison.metric),
-        picture_rows=picture_rows(comparison, folder),
+        picture_rows=pictures,
     )
 
 
-def picture_rows(curves: Curves, folder: Path) -> list[PictureRow]:
+def picture_rows(curves: Curves) -> list[PictureRow]:
     """One picture by every scheme: where the axis begins, at the cliff if there is one, beyond it.
 
     Along a trace, the frames of the lowest, the median and the highest SNR.
 
     Args:
-        curves: name their runs as seen from the folder.
-        folder: see there.
+        curves: name their runs as seen from here.
     """
     rows = []
     for place in _shown_places(curves):
         picture = int(place) if curves.axis is Axis.FRAME else None
         points = [next((p for p in c.points if p.x == place), None) for c in curves.curves]
-        found = [None if point is None else _find(folder / point.run, picture) for point in points]
+        found = [None if point is None else _find(Path(point.run), picture) for point in points]
         row = _row(f"{place:g}", found)
         if row is not None:
             rows.append(row)

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rich.markup import escape
 from rich.table import Table
 
 from ota_runner.console import ROWS, number
@@ -74,7 +75,7 @@ def comparison_table(curves: Curves, metric: Metric) -> Table:
     table = Table(title=metric.heading, title_justify="left", caption_justify="left")
     table.add_column(curves.axis.heading, justify="right", overflow="fold")
     for curve in curves.curves:
-        table.add_column(curve.label, justify="right", overflow="fold")
+        table.add_column(escape(curve.label), justify="right", overflow="fold")
     rows = table_rows(curves, metric)
     for row in rows if len(rows) <= ROWS else rows[-1:]:
         marked = (f"[bold]* {cell.text}[/]" if cell.best else cell.text for cell in row.cells)
@@ -86,13 +87,13 @@ def comparison_table(curves: Curves, metric: Metric) -> Table:
 
 def deltas_table(deltas: Sequence[Delta]) -> Table:
     """Bjontegaard deltas for a terminal."""
-    table = Table(title=f"against {deltas[0].anchor}", title_justify="left")
+    table = Table(title=f"against {escape(deltas[0].anchor)}", title_justify="left")
     table.add_column("curve", overflow="fold")
     for heading in ("BD-rate %", "BD-PSNR dB"):
         table.add_column(heading, justify="right")
     for delta in deltas:
         figures = number(delta.bd_rate_percent, 2), number(delta.bd_psnr_db, 2)
-        table.add_row(delta.label, *figures)
+        table.add_row(escape(delta.label), *figures)
     return table
 
 

@@ -23,7 +23,7 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
 """Of Okabe and Ito, "Color Universal Design", 2008, without black and yellow, which vanish."""
 
 MARKERS = ("o", "s", "^", "D", "v", "p", "<", ">", "h")
-DASHES = ("-", "--", ":")
+DASHES = ("-", "--", ":", "-.")
 
 _INK = "#767c85"
 

@@ -291,7 +291,9 @@ class RunFolder:
             raise UsageError(f"cannot read {self.config_file}: {error.strerror}") from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise UsageError(f"{self.config_file} is damaged: {first_fault(error)}") from error
-        return dict(config)
+        if not isinstance(config, dict):
+            raise UsageError(f"{self.config_file} is damaged: it holds no options")
+        return config
 
     def append(self, record: PictureRecord) -> None:
         """Add a record; it is on the disk when this returns.
