@@ -1,16 +1,43 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decoding of blocks, a group of them side by side."""
+"""Layered decoding in 8-bit integers, with approximate min* check nodes.
+
+The rows of the base matrix are processed one after the other (D. Hocevar, "A reduced complexity
+decoder architecture via layered decoding of LDPC codes", SiPS 2004). A check node is A-Min* of
+C. Jones, E. Vallés, M. Smith and J. Villasenor, "Approximate-MIN* constraint node updating for
+LDPC code decoding" (MILCOM 2003): its least reliable bit is told the box-plus of all others,
+every other bit the box-plus of all. The corrections ``log(1 + e^-x)`` of the box-plus are
+straight lines, ``max(0, 5/8 - x/4)``, as in X.-Y. Hu, E. Eleftheriou, D. Arnold and A. Dholakia,
+"Efficient implementations of the sum-product algorithm for decoding LDPC codes" (GLOBECOM 2001).
+
+Words are decoded side by side: element ``z lanes + word`` of a block belongs to place ``z`` of a
+word. A rotation is then two long runs, which the compiler turns into vector instructions; the
+explicit types keep these in bytes.
+
+All compiled functions are in this file: Numba's cache of one notices no change in another file.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from semcom_phy.exchange import BitArray, BoolArray, FloatArray
-from semcom_phy.ldpc.min_star import UNITS, Int16Array, Layer, Messages, iterate
 from semcom_phy.ldpc.quasi_cyclic import Graph, QuasiCyclicCode
-from semcom_phy.ldpc.syndrome import mark_open
+
+Int8Array: TypeAlias = NDArray[np.int8]
+Int16Array: TypeAlias = NDArray[np.int16]
+UInt8Array: TypeAlias = NDArray[np.uint8]
+
+_UNITS = 4
+"""Steps of the quantiser in a log-likelihood ratio of 1."""
+
+_LARGEST = 127
+"""Largest magnitude of a message."""
+
+_OFFSET = np.uint8(5 * _UNITS // 8)
 
 _LARGEST_RATIO = 64
 """Largest ratio of a bit, in steps: a single check can still overrule it."""
@@ -22,13 +49,179 @@ _GROUP = 32
 """Words side by side: bytes of a vector register, and messages that fit the cache."""
 
 
+class Messages(NamedTuple):
+    """The state of the decoder.
+
+    Attributes:
+        total: ``[columns, Z lanes]``, of each bit its own ratio and all messages to it.
+        to_bits: ``[entries, Z lanes]``, the last message of each check to each of its bits.
+    """
+
+    total: Int16Array
+    to_bits: Int8Array
+
+
+class Layer(NamedTuple):
+    """Room for the checks of a row.
+
+    Attributes:
+        to_checks: ``[degree, Z lanes]``, what the bits tell the checks.
+        least: ``[Z lanes]``, smallest magnitude of these.
+        others: ``[Z lanes]``, magnitude of the box-plus of all but the least.
+        every: ``[Z lanes]``, magnitude of the box-plus of all.
+        sign: ``[Z lanes]``, sign of the box-plus of all, in the highest bit.
+    """
+
+    to_checks: Int8Array
+    least: UInt8Array
+    others: UInt8Array
+    every: UInt8Array
+    sign: Int8Array
+
+
+@njit(cache=True, nogil=True)
+def _box_plus(a: np.uint8, b: np.uint8) -> np.uint8:
+    """Magnitude of the box-plus of two magnitudes."""
+    small = min(a, b)
+    large = max(a, b)
+    near = min(np.uint8(np.uint8(large - small) >> np.uint8(2)), _OFFSET)
+    far = min(np.uint8(np.uint8(large + small) >> np.uint8(2)), _OFFSET)
+    return np.uint8(np.uint8(small + near) - far)
+
+
+@njit(cache=True, nogil=True)
+def _collect(
+    total: Int16Array,
+    to_bit: Int8Array,
+    to_check: Int8Array,
+    least: UInt8Array,
+    others: UInt8Array,
+    sign: Int8Array,
+) -> None:
+    """Bits tell their checks all but what these told them."""
+    for i in range(total.size):
+        value = np.int16(total[i] - to_bit[i])
+        value = np.int8(min(max(value, np.int16(-_LARGEST)), np.int16(_LARGEST)))
+        to_check[i] = value
+        sign[i] ^= value
+        magnitude = np.uint8(abs(value))
+        smallest = least[i]
+        others[i] = _box_plus(others[i], max(smallest, magnitude))
+        least[i] = min(smallest, magnitude)
+
+
+@njit(cache=True, nogil=True)
+def _distribute(
+    total: Int16Array,
+    to_bit: Int8Array,
+    to_check: Int8Array,
+    least: UInt8Array,
+    others: UInt8Array,
+    every: UInt8Array,
+    sign: Int8Array,
+) -> None:
+    """Checks tell their bits the new message in place of the old one."""
+    for i in range(total.size):
+        value = to_check[i]
+        # Both are read, whichever is taken: a choice of addresses would not be vectorised.
+        to_least = others[i]
+        to_another = every[i]
+        magnitude = to_least if np.uint8(abs(value)) == least[i] else to_another
+        flip = np.int8(np.int8(value ^ sign[i]) >> np.int8(7))
+        new = np.int8(np.int8(np.int8(magnitude) ^ flip) - flip)
+        total[i] = np.int16(total[i] + np.int16(new - to_bit[i]))
+        to_bit[i] = new
+
+
+@njit(cache=True, nogil=True)
+def _iterate(graph: Graph, lanes: int, messages: Messages, layer: Layer) -> None:
+    """One iteration over all rows of the base matrix."""
+    _, least, others, every, sign = layer
+    for row in range(graph.row_starts.size - 1):
+        begin, end = graph.row_starts[row], graph.row_starts[row + 1]
+        least[:] = _LARGEST
+        others[:] = _LARGEST
+        sign[:] = 0
+        for entry in range(begin, end):
+            total = messages.total[graph.columns[entry]]
+            to_bit, to_check = messages.to_bits[entry], layer.to_checks[entry - begin]
+            # A rotated block is two runs: up to its end, and on from its beginning.
+            shift = graph.shifts[entry] * lanes
+            a, b = slice(None, sign.size - shift), slice(sign.size - shift, None)
+            _collect(total[shift:], to_bit[a], to_check[a], least[a], others[a], sign[a])
+            _collect(total[:shift], to_bit[b], to_check[b], least[b], others[b], sign[b])
+        for i in range(every.size):
+            every[i] = _box_plus(others[i], least[i])
+        for entry in range(begin, end):
+            total = messages.total[graph.columns[entry]]
+            to_bit, to_check = messages.to_bits[entry], layer.to_checks[entry - begin]
+            shift = graph.shifts[entry] * lanes
+            a, b = slice(None, sign.size - shift), slice(sign.size - shift, None)
+            _distribute(
+                total[shift:], to_bit[a], to_check[a], least[a], others[a], every[a], sign[a]
+            )
+            _distribute(
+                total[:shift], to_bit[b], to_check[b], least[b], others[b], every[b], sign[b]
+            )
+
+
+@njit(cache=True, nogil=True)
+def _add_signs(parity: Int8Array, total: Int16Array) -> None:
+    for i in range(parity.size):
+        parity[i] ^= np.int8(total[i] >> 8)
+
+
+@njit(cache=True, nogil=True)
+def _fold(flags: Int8Array, of_word: Int8Array) -> None:
+    """Gather flags ``[Z lanes]``, the highest bits, by word; they are overwritten."""
+    size, lanes = flags.size, of_word.size
+    # Halves upon each other while there are whole ones: long runs again.
+    while size % (2 * lanes) == 0:
+        size //= 2
+        for i in range(size):
+            flags[i] |= flags[size + i]
+    for begin in range(0, size, lanes):
+        for lane in range(lanes):
+            of_word[lane] |= flags[begin + lane]
+
+
+@njit(cache=True, nogil=True)
+def _mark_open(graph: Graph, total: Int16Array, flags: Int8Array, open_words: Int8Array) -> None:
+    """Make negative the marks of words of which a check fails or a bit is undecided.
+
+    It ends as soon as all are.
+
+    Args:
+        graph: the base matrix.
+        total: ``[columns, Z lanes]``, negative where a bit is 1, and 0 where it is undecided.
+        flags: ``[Z lanes]``, room.
+        open_words: ``[lanes]``, the marks; words that are negative already are not looked at.
+    """
+    for row in range(graph.row_starts.size - 1):
+        flags[:] = 0
+        for entry in range(graph.row_starts[row], graph.row_starts[row + 1]):
+            shift = graph.shifts[entry] * open_words.size
+            block = total[graph.columns[entry]]
+            _add_signs(flags[: flags.size - shift], block[shift:])
+            _add_signs(flags[flags.size - shift :], block[:shift])
+        _fold(flags, open_words)
+        if (open_words < 0).all():
+            return
+    flags[:] = 0
+    for column in range(total.shape[0]):
+        block = total[column]
+        for i in range(flags.size):
+            flags[i] |= np.int8(-np.int8(block[i] == 0))
+    _fold(flags, open_words)
+
+
 @njit(cache=True, nogil=True)
 def _quantise(llr: FloatArray, sent: NDArray[np.int64], of_bit: FloatArray) -> None:
     """Add up the ratios of each bit of a word, and round to steps of the quantiser."""
     limit = np.float32(_LARGEST_RATIO)
     of_bit[:] = 0
     for i in range(sent.size):
-        value = llr[i] * np.float32(UNITS)
+        value = llr[i] * np.float32(_UNITS)
         if not np.isnan(value):
             of_bit[sent[i]] += min(max(value, -limit), limit)
     for i in range(of_bit.size):
@@ -53,6 +246,22 @@ def _load(
 
 
 @njit(cache=True, nogil=True)
+def _room(graph: Graph, size: int) -> tuple[Messages, Layer]:
+    """Memory for a group, ``size = Z lanes``."""
+    columns, entries = graph.columns.max() + 1, graph.columns.size
+    degree = np.max(graph.row_starts[1:] - graph.row_starts[:-1])
+    messages = Messages(np.empty((columns, size), np.int16), np.empty((entries, size), np.int8))
+    layer = Layer(
+        np.empty((degree, size), np.int8),
+        np.empty(size, np.uint8),
+        np.empty(size, np.uint8),
+        np.empty(size, np.uint8),
+        np.empty(size, np.int8),
+    )
+    return messages, layer
+
+
+@njit(cache=True, nogil=True)
 def _decode(
     llr: FloatArray,
     sent: NDArray[np.int64],
@@ -65,49 +274,33 @@ def _decode(
     words = llr.shape[0]
     groups = max(1, -(-words // _GROUP))
     lanes = max(1, -(-words // groups))
-    size = lifting_size * lanes
-    columns = graph.columns.max() + 1
-    n_information = (columns - graph.row_starts.size + 1) * lifting_size
-    degree = np.max(graph.row_starts[1:] - graph.row_starts[:-1])
-    messages = Messages(
-        np.empty((columns, size), np.int16), np.empty((graph.columns.size, size), np.int8)
-    )
-    layer = Layer(
-        np.empty((degree, size), np.int8),
-        np.empty(size, np.uint8),
-        np.empty(size, np.uint8),
-        np.empty(size, np.uint8),
-        np.empty(size, np.int8),
-    )
+    messages, layer = _room(graph, lifting_size * lanes)
     by_bit = messages.total.reshape(-1, lanes)
+    n_information = by_bit.shape[0] - (graph.row_starts.size - 1) * lifting_size
     open_words = np.empty(lanes, np.int8)
     bits = np.empty((words, k), np.uint8)
     converged = np.zeros(words, np.bool_)
-    used = np.zeros(words, np.int64)
+    used = np.full(words, iterations)
     for begin in range(0, words, lanes):
-        count = min(lanes, words - begin)
-        _load(llr[begin : begin + count], sent, slice(k, n_information), by_bit)
+        group = slice(begin, min(begin + lanes, words))
+        _load(llr[group], sent, slice(k, n_information), by_bit)
         messages.to_bits[:] = 0
+        # Lanes without a word, and words that are finished, need not be looked at.
+        open_words[:] = -1
         for iteration in range(1, iterations + 1):
-            iterate(graph, lanes, messages, layer)
-            last = iteration == iterations
-            if not (early_stop or last):
-                continue
-            # Those that are finished need not be looked at.
-            open_words[:] = -1
-            for lane in range(count):
-                open_words[lane] = -np.int8(converged[begin + lane])
-            mark_open(graph, messages.total, layer.sign, open_words)
-            for lane in range(count):
-                word = begin + lane
-                if converged[word] or (open_words[lane] < 0 and not last):
-                    continue
-                converged[word] = open_words[lane] >= 0
-                used[word] = iteration
-                for i in range(k):
-                    bits[word, i] = by_bit[i, lane] < 0
-            if converged[begin : begin + count].all():
-                break
+            _iterate(graph, lanes, messages, layer)
+            if early_stop or iteration == iterations:
+                pending = ~converged[group]
+                open_words[: pending.size] = pending - 1
+                _mark_open(graph, messages.total, layer.sign, open_words)
+                for lane in np.flatnonzero(pending):
+                    if open_words[lane] >= 0 or iteration == iterations:
+                        bits[begin + lane] = by_bit[:k, lane] < 0
+                    if open_words[lane] >= 0:
+                        converged[begin + lane] = True
+                        used[begin + lane] = iteration
+                if converged[group].all():
+                    break
     return bits, converged, used
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from semcom_phy.ldpc import LDPC5G, WLAN_1944_3_4
-from semcom_phy.ldpc.min_star import LARGEST, UNITS, _box_plus
+from semcom_phy.ldpc.decoder import _LARGEST, _UNITS, _box_plus
 
 CODE = LDPC5G(500, 1000)
 
@@ -20,10 +20,10 @@ def noisy(code, blocks, snr_db, seed=0):
 
 
 def test_box_plus_is_within_a_step_of_the_exact_one():
-    steps = np.arange(LARGEST + 1)
+    steps = np.arange(_LARGEST + 1)
     a, b = np.meshgrid(steps, steps)
-    x, y = a / UNITS, b / UNITS
-    exact = UNITS * (np.logaddexp(0, x + y) - np.logaddexp(x, y))
+    x, y = a / _UNITS, b / _UNITS
+    exact = _UNITS * (np.logaddexp(0, x + y) - np.logaddexp(x, y))
     ours = np.array([[_box_plus(np.uint8(i), np.uint8(j)) for i in steps] for j in steps])
     assert np.abs(ours - exact).max() < 1
     assert np.abs(np.minimum(a, b) - exact).max() > 2  # so the corrections matter
