@@ -7,8 +7,10 @@ All measures compare pictures as a user sees them and as they are saved: clipped
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable
 
 import torch
 from pytorch_msssim import ms_ssim as _ms_ssim
@@ -25,6 +27,9 @@ SSIM_WINDOW = 11
 
 MS_SSIM_SIDE = 161
 """Smallest side of which MS-SSIM's five scales can be taken."""
+
+LPIPS_SIDE = 31
+"""Smallest side of which AlexNet has features at all five depths."""
 
 
 def mse(received: Tensor, sent: Tensor) -> float:
@@ -89,6 +94,40 @@ def ms_ssim(received: Tensor, sent: Tensor) -> float | None:
     if min(a.shape[-2:]) < MS_SSIM_SIDE:
         return None
     return float(_ms_ssim(a[None], b[None], data_range=1.0, win_size=SSIM_WINDOW))
+
+
+def lpips(received: Tensor, sent: Tensor) -> float | None:
+    """Learned perceptual distance (Zhang et al., CVPR 2018), version 0.1 over AlexNet.
+
+    It needs torchvision and AlexNet's weights, which torchvision fetches when they are first
+    needed. Where they cannot be had, a warning says why, once.
+
+    Returns:
+        0 for pictures that are the same, about 1 for unlike ones; None where it cannot be had, and
+        for pictures with a side below :data:`LPIPS_SIDE`.
+
+    Raises:
+        ValueError: pictures of different shapes.
+    """
+    a, b = _seen(received, sent)
+    network = _lpips_network() if min(a.shape[-2:]) >= LPIPS_SIDE else None
+    if network is None:
+        return None
+    with torch.no_grad():
+        return float(network(2 * a[None] - 1, 2 * b[None] - 1))
+
+
+@functools.cache
+def _lpips_network() -> Callable[[Tensor, Tensor], Tensor] | None:
+    """Of pictures ``[B, 3, H, W]`` in [-1, 1]."""
+    try:
+        from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+        return LearnedPerceptualImagePatchSimilarity(net_type="alex", normalize=False)
+    except (ImportError, OSError) as error:  # no torchvision; weights that cannot be fetched
+        reason = str(error).splitlines()[0]
+        warnings.warn(f"LPIPS is not measured: {reason}", stacklevel=3)
+        return None
 
 
 def _seen(received: Tensor, sent: Tensor) -> tuple[Tensor, Tensor]:

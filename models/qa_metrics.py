@@ -6,8 +6,11 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from semcom_models import metrics
 from semcom_models.metrics import (
+    LPIPS_SIDE,
     PSNR_LIMIT_DB,
+    lpips,
     ms_ssim,
     mse,
     psnr_db,
@@ -65,7 +68,60 @@ def test_more_noise_is_worse() -> None:
         assert (measure(mild, sent) or 0) > (measure(harsh, sent) or 0)
 
 
-@pytest.mark.parametrize("measure", [mse, psnr_db, ssim, ms_ssim])
+@pytest.fixture
+def fresh_lpips():
+    metrics._lpips_network.cache_clear()
+    yield
+    metrics._lpips_network.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_lpips")
+def test_lpips_hands_batches_of_signed_pictures_to_the_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import torchmetrics.image.lpip
+
+    made, given = [], []
+
+    class StandIn:
+        def __init__(self, net_type: str, normalize: bool) -> None:
+            assert not normalize  # pictures in [-1, 1]
+            made.append(net_type)
+
+        def __call__(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+            given.append((a, b))
+            return (a - b).abs().mean()
+
+    monkeypatch.setattr(torchmetrics.image.lpip, "LearnedPerceptualImagePatchSimilarity", StandIn)
+    black, white = torch.zeros(3, LPIPS_SIDE, 40), torch.ones(3, LPIPS_SIDE, 40) * 1.7
+    assert lpips(black, white) == 2.0
+    assert lpips(black + 0.4 / 255, black) == 0.0  # as saved
+    a, b = given[0]
+    assert a.shape == b.shape == (1, 3, LPIPS_SIDE, 40)
+    assert (a == -1).all()
+    assert (b == 1).all()
+    assert lpips(black[:, 1:], white[:, 1:]) is None
+    assert made == ["alex"]
+
+
+@pytest.mark.usefixtures("fresh_lpips")
+@pytest.mark.parametrize("error", [ModuleNotFoundError("no torchvision"), OSError("no network")])
+def test_lpips_says_once_why_it_cannot_be_had(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    import torchmetrics.image.lpip
+
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(torchmetrics.image.lpip, "LearnedPerceptualImagePatchSimilarity", fail)
+    received, sent = noisy_pair()
+    with pytest.warns(UserWarning, match="LPIPS is not measured: no ") as warned:
+        assert [lpips(received, sent) for _ in range(2)] == [None, None]
+    assert len(warned) == 1
+
+
+@pytest.mark.parametrize("measure", [mse, psnr_db, ssim, ms_ssim, lpips])
 def test_shapes_must_agree(measure: object) -> None:
     assert callable(measure)
     with pytest.raises(ValueError, match="cannot be compared"):
