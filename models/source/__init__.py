@@ -29,6 +29,8 @@ _CODECS = {
     "webp": "webp:WebP",
     "avif": "avif:AVIF",
     "hevc": "hevc:HEVC",
+    "bpg": "bpg:BPG",
+    "vvc": "vvc:VVC",
 }
 
 
