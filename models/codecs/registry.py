@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -99,6 +100,39 @@ class _Scheme:
     bound: bool = False
 
 
+_BPG_INSTALLED = all(map(shutil.which, ("bpgenc", "bpgdec")))
+"""BPG itself is what papers compare with; where it is missing, its engine stands for it."""
+
+
+def _separate(
+    name: str, number: int, title: str, engines: Sequence[str], default: int = 0
+) -> tuple[_Scheme, _Scheme]:
+    """Separate coding with a standard picture codec: over 5G LDPC, and under an ideal code.
+
+    Presets are the programs that make the codec's streams.
+    """
+
+    def scheme(channel: str, number: int, title: str, options: str | None) -> _Scheme:
+        presets = tuple(
+            PresetInfo(f"{name}+{channel}", engine, index, 1 / 6, default=index == default)
+            for index, engine in enumerate(engines)
+        )
+        module = "semcom_models.codecs.separate"
+        return _Scheme(
+            f"{name}+{channel}", number, title, module, presets, True, options, options is None
+        )
+
+    return (
+        scheme(
+            "ldpc",
+            number,
+            f"{title}, 5G LDPC, QAM; adaptive modulation and coding",
+            "semcom_models.codecs.separate_mcs:SeparateOptions",
+        ),
+        scheme("capacity", number + 10, f"{title} at the capacity of the channel: a bound", None),
+    )
+
+
 _PACKAGE = (
     _Scheme(
         "linear",
@@ -122,6 +156,20 @@ _PACKAGE = (
         3,
         "BDJSCC: ADJSCC without attention, a network for each SNR",
         "semcom_models.codecs.adjscc",
+    ),
+    *_separate("jpeg", 10, "JPEG", ("libjpeg-turbo",)),
+    *_separate("jpeg2000", 11, "JPEG 2000", ("openjpeg",)),
+    *_separate("webp", 12, "WebP", ("libwebp",)),
+    *_separate("avif", 13, "AVIF", ("libaom",)),
+    *_separate("bpg", 14, "BPG (HEVC intra)", ("x265", "libbpg"), int(_BPG_INSTALLED)),
+    *_separate("vvc", 15, "VVC intra", ("vvenc",)),
+    _Scheme(
+        "tjscc",
+        30,
+        "TJSCC: embedded stream, unequal error protection, BPSK (Sprljan et al., ICASSP 2005)",
+        "semcom_models.codecs.tjscc",
+        presets=(PresetInfo("tjscc", "r6", 0, 1 / 6, note="R = 1/6", default=True),),
+        any_cbr=True,
     ),
 )
 _SCHEMES = {scheme.name: scheme for scheme in _PACKAGE}
