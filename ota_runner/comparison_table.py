@@ -80,8 +80,7 @@ def comparison_table(curves: Curves, metric: Metric) -> Table:
     for row in rows if len(rows) <= ROWS else rows[-1:]:
         marked = (f"[bold]* {cell.text}[/]" if cell.best else cell.text for cell in row.cells)
         table.add_row(row.place, *marked)
-    if any(cell.best for row in rows for cell in row.cells):
-        table.caption = "* the best; bounds take no part"
+    table.caption = "* the best, bounds aside; (failed/sent) where pictures did not arrive as sent"
     return table
 
 
@@ -91,9 +90,10 @@ def deltas_table(deltas: Sequence[Delta]) -> Table:
     table.add_column("curve", overflow="fold")
     for heading in ("BD-rate %", "BD-PSNR dB"):
         table.add_column(heading, justify="right")
+    table.add_column("note", overflow="fold")
     for delta in deltas:
         figures = number(delta.bd_rate_percent, 2), number(delta.bd_psnr_db, 2)
-        table.add_row(escape(delta.label), *figures)
+        table.add_row(escape(delta.label), *figures, delta.note or "")
     return table
 
 
@@ -106,7 +106,7 @@ def _row(place: str, entries: Sequence[_Entry], bounds: Sequence[bool], metric: 
     best = max(rivals) if len(rivals) > 1 else None
     cells = []
     for entry, bound in zip(entries, bounds, strict=True):
-        failed = f" ({entry.fallen_back}/{entry.pictures} failed)" if entry.fallen_back else ""
+        failed = f" ({entry.fallen_back}/{entry.pictures})" if entry.fallen_back else ""
         is_best = best is not None and entry.value == best and not bound
         cells.append(Cell(number(entry.value, metric.digits) + failed, is_best, entry.run))
     return Row(place, cells)

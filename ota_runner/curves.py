@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ota_runner.differences import find_differences
 from ota_runner.past_runs import PastRun
-from ota_runner.record import DigitalRecord, Finite, PictureRecord
+from ota_runner.record import Finite, PictureRecord
 from ota_runner.summary import summarise
 from semcom_models.codecs import registry
 
@@ -91,8 +91,8 @@ class Point(_Strict):
         psnr_db, psnr_of_mse_db, ssim, ms_ssim: as in ``summary.json``.
         pictures: how many.
         fallen_back: of them, those that did not arrive as sent, see :func:`fell_back`.
-        mcs: of the longest sections of bits; None where there are none, or they differ.
-        efficiency: their information bits per channel symbol, mean.
+        mcs: that the encoder noted for its streams; None where it notes none, or they differ.
+        efficiency: its information bits per channel symbol, mean.
         quality: setting of the source codec; None where it has none, or pictures differ.
         run: folder of the run.
     """
@@ -106,7 +106,7 @@ class Point(_Strict):
     ms_ssim: Finite | None
     pictures: int
     fallen_back: int
-    mcs: str | None
+    mcs: str | float | None
     efficiency: Finite | None
     quality: str | float | None
     run: str
@@ -155,14 +155,9 @@ def fell_back(record: PictureRecord) -> bool:
     So it is where the longest section of bits did not arrive, and where no stream of a standard
     codec was small enough, so that it was sent as its mean colour.
     """
-    stream = _stream(record)
+    stream = max(record.digital, key=lambda section: section.bits, default=None)
     damaged = stream is not None and not stream.ok
     return record.status != "completed" or damaged or "flat" in record.notes
-
-
-def _stream(record: PictureRecord) -> DigitalRecord | None:
-    """The longest section of bits; what is beside it is side information."""
-    return max(record.digital, key=lambda section: section.bits, default=None)
 
 
 def draw_curves(runs: Sequence[PastRun]) -> Curves:
@@ -275,7 +270,12 @@ def _choose(candidates: Sequence[PastRun]) -> PastRun:
 
 def _point(x: float, run: PastRun, records: Sequence[PictureRecord]) -> Point:
     summary = summarise(run.manifest, records)
-    streams = [stream for stream in map(_stream, records) if stream is not None]
+    modes = [
+        section.efficiency
+        for record in records
+        for section in record.digital
+        if section.mcs == record.notes.get("mcs")
+    ]
     return Point(
         x=x,
         snr_db=_same(record.snr_set_db for record in records),
@@ -286,8 +286,8 @@ def _point(x: float, run: PastRun, records: Sequence[PictureRecord]) -> Point:
         ms_ssim=summary.ms_ssim,
         pictures=len(records),
         fallen_back=sum(fell_back(record) for record in records),
-        mcs=_same(stream.mcs for stream in streams),
-        efficiency=statistics.fmean(s.efficiency for s in streams) if streams else None,
+        mcs=_same(record.notes.get("mcs") for record in records),
+        efficiency=statistics.fmean(modes) if modes else None,
         quality=_same(record.notes.get("quality") for record in records),
         run=str(run.path),
     )

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 import warnings
 
 from pydantic import BaseModel, ConfigDict
@@ -15,12 +14,13 @@ from ota_runner.record import Finite
 
 
 class Delta(BaseModel):
-    """A curve against the anchor; None where the curves do not overlap, or have too few points.
+    """A curve against the anchor.
 
     Attributes:
         label, anchor: of the curves.
         bd_rate_percent: channel uses that it takes more for the same PSNR, on average.
         bd_psnr_db: PSNR that it has more at the same channel uses, on average.
+        note: why one of them is None, or to be taken with care.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -29,6 +29,7 @@ class Delta(BaseModel):
     anchor: str
     bd_rate_percent: Finite | None
     bd_psnr_db: Finite | None
+    note: str | None
 
 
 def find_deltas(curves: Curves, metric: Metric, anchor: str | None = None) -> list[Delta]:
@@ -59,28 +60,26 @@ def find_deltas(curves: Curves, metric: Metric, anchor: str | None = None) -> li
 
 
 def _delta(anchor: Curve, curve: Curve, metric: Metric) -> Delta:
-    from bjontegaard import bd_psnr, bd_rate
+    from semcom_models.bjontegaard_delta import bd_psnr_db, bd_rate_percent  # takes a while
 
-    ours, theirs = _samples(curve, metric), _samples(anchor, metric)
-    rates = [[rate for rate, _ in samples] for samples in (theirs, ours)]
-    psnrs = [[psnr for _, psnr in samples] for samples in (theirs, ours)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        rate = bd_rate(
-            rates[0], psnrs[0], rates[1], psnrs[1], method="akima", require_matching_points=False
-        )
-        psnr = bd_psnr(
-            rates[0], psnrs[0], rates[1], psnrs[1], method="akima", require_matching_points=False
-        )
+    pair = _samples(anchor, metric), _samples(curve, metric)
+    rate = psnr = note = None
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            rate, psnr = bd_rate_percent(*pair), bd_psnr_db(*pair)
+        except ValueError as error:
+            note = str(error)
+    if rate is None and psnr is None:
+        note = note or "the curves do not overlap"
+    elif warned:
+        note = "the curves share less than three quarters of their range"
     return Delta(
-        label=curve.label,
-        anchor=anchor.label,
-        bd_rate_percent=float(rate) if math.isfinite(rate) else None,
-        bd_psnr_db=float(psnr) if math.isfinite(psnr) else None,
+        label=curve.label, anchor=anchor.label, bd_rate_percent=rate, bd_psnr_db=psnr, note=note
     )
 
 
 def _samples(curve: Curve, metric: Metric) -> list[tuple[float, float]]:
     """Bandwidth ratio as used, and PSNR."""
     found = ((point.cbr, metric.of(point)) for point in curve.points)
-    return sorted((cbr, psnr) for cbr, psnr in found if cbr is not None and psnr is not None)
+    return [(cbr, psnr) for cbr, psnr in found if cbr is not None and psnr is not None]

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -73,11 +74,10 @@ def test_a_sweep_leaves_ordinary_runs(
 
 
 def test_codecs_are_opened_once(sweep: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = []
-    original = sweep_jobs.open_codec
-    monkeypatch.setattr(sweep_jobs, "open_codec", lambda s: opened.append(s) or original(s))
+    opened = Mock(side_effect=sweep_jobs.open_codec)
+    monkeypatch.setattr(sweep_jobs, "open_codec", opened)
     assert sweep() == 0
-    assert len(opened) == 1
+    opened.assert_called_once()
 
 
 def test_nothing_runs_when_the_last_scheme_is_wrong(
