@@ -26,12 +26,12 @@ from semcom_phy.channel_codes import RateMatchedConvolutional
 from semcom_phy.exchange import ComplexArray
 from semcom_phy.mcs_tables import MCS, ModulationCoding
 
-_SECTION_BITS = (24, 50, 100, 292, 293, 600, 1434, 3824, 3825, 5800, 8424)
+_SECTION_BITS = (24, 50, 100, 170, 292, 293, 600, 1434, 3824, 3825, 5800, 8424)
 """Sections of a single block. The base graph changes between neighbours that differ by one."""
 
 _BATCH_BITS = 1 << 20
-_MEASURED_BITS = 2_500_000
-_MOST_BLOCKS = 1500
+_MEASURED_BITS = 1_200_000
+_MOST_BLOCKS = 1000
 _SEARCH_BLOCKS = 40
 _SEARCH_DB = 16.0
 _TAIL = ((0.5, 0.5), (1.3, 0.75), (2.0, 1.0), (2.5, 1.75))

@@ -31,7 +31,7 @@ from semcom_phy.segmentation import Check, Segmentation
 LDPC_ITERATIONS = 20
 """Iterations of the LDPC decoders; a block that has become a code word takes no more."""
 
-_FEWEST_PARITY_BITS = 12
+_FEWEST_PARITY_BITS = 24
 
 
 class ChannelCode(Protocol):
@@ -98,8 +98,8 @@ class NewRadioLDPC:
     Base graph and section check follow from size and rate (clauses 7.2.1 and 7.2.2), blocks are
     rate-matched from redundancy version 0 without a limited buffer (5.4.2.1) and interleaved
     (5.4.2.2). Departures: those of :mod:`semcom_phy.segmentation`; blocks of equal length where
-    the standard lets them differ by a symbol; and never fewer than 12 parity bits, without which
-    some blocks of less than 150 bits could not be decoded at the highest rate, noise or not.
+    the standard lets them differ by a symbol; and never fewer than 24 parity bits, without which
+    some blocks of less than 300 bits are lost at the highest rates, however little the noise.
 
     Attributes:
         rate: ``R``.
