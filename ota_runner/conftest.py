@@ -33,6 +33,9 @@ from semcom_phy.exchange import (
 BLOCK = 4
 """Side of the blocks whose means the test's codec sends."""
 
+MCS_1_3 = 1
+"""Index of QPSK with a convolutional code of rate 1/3."""
+
 SWING = math.sqrt(6)
 """Scale of a value in -0.5..0.5: unit power for pictures of even greys."""
 
@@ -96,7 +99,7 @@ class QuantisedMeans(Codec):
         _, height, width = image.shape
         assert state.snr_db is not None
         notes = {"quality": options.depth, "level": options.level_db, "told_db": state.snr_db}
-        return Transmission((DigitalSection(bits),), height, width, label, notes)
+        return Transmission((DigitalSection(bits, MCS_1_3),), height, width, label, notes)
 
     def decode(self, receptions: Sequence[Reception]) -> list[Tensor]:
         return [self._decode(reception) for reception in receptions]

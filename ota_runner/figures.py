@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 
 from ota_runner.record import PictureRecord
 from ota_runner.summary import Summary
+from semcom_phy.digital import MCS
 
 _MEASURED, _ASKED, _LOST = "#2f7ed8", "#e07b39", "#c0392b"
 
@@ -49,74 +50,79 @@ def snr_figure(summary: Summary, records: Sequence[PictureRecord]) -> dict[str, 
 def trace_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
     """A run over an SNR that varies, frame by frame: SNR, below it PSNR.
 
-    Where pictures have sections of bits, there follow the efficiency of the longest one's
-    modulation and coding, and the quality setting of the codec if it is noted as a number.
+    Where pictures were sent as bits there follow the efficiency of the modulation and coding of
+    each one's longest section, and the codec's quality setting if it is noted as a number.
     """
-    psnr = [record.psnr_db for record in records]
+    completed = [record.status == "completed" for record in records]
     rows = {
         "Es/N0 in dB": [
-            _course(records, [record.snr_set_db for record in records], "set", _ASKED),
-            _course(
-                records, [record.snr_estimated_db for record in records], "measured", _MEASURED
-            ),
+            *_course(records, [record.snr_set_db for record in records], "set", _ASKED, "dash"),
+            *_course(records, [record.snr_estimated_db for record in records], "measured"),
         ],
-        "PSNR in dB": [_course(records, psnr, "PSNR", _MEASURED)],
+        "PSNR in dB": [
+            *_course(records, [record.psnr_db for record in records], "PSNR"),
+            *_crosses(records, [None if there else 0.0 for there in completed], "lost or failed"),
+        ],
+        "bits a symbol": _efficiency(records),
+        "quality": _course(records, [_noted_quality(record) for record in records], "quality"),
     }
-    missing = [None if record.status == "completed" else 0.0 for record in records]
-    if any(value is not None for value in missing):
-        rows["PSNR in dB"].append(_crosses(records, missing, "lost or failed"))
-    if any(record.digital for record in records):
-        rows["bits a symbol"] = _efficiency_rows(records)
-    quality = [_number(record.notes.get("quality")) for record in records]
-    if any(value is not None for value in quality):
-        rows["quality"] = [_course(records, quality, "quality", _MEASURED)]
-    figure = make_subplots(rows=len(rows), cols=1, shared_xaxes=True, vertical_spacing=0.04)
-    for row, (title, courses) in enumerate(rows.items(), start=1):
-        figure.add_traces(courses, rows=row, cols=1)
+    shown = {title: courses for title, courses in rows.items() if courses}
+    figure = make_subplots(rows=len(shown), cols=1, shared_xaxes=True, vertical_spacing=0.04)
+    for row, (title, courses) in enumerate(shown.items(), start=1):
+        for course in courses:
+            figure.add_trace(course.update(showlegend=len(courses) > 1), row=row, col=1)
         figure.update_yaxes(title_text=title, automargin=True, row=row, col=1)
-    figure.update_xaxes(_whole_steps(len(records)), row=len(rows), col=1)
-    figure.update_xaxes(title_text="picture", row=len(rows), col=1)
-    return _styled(figure, "Frame by frame", 130 + 150 * len(rows))
+    figure.update_xaxes(_whole_steps(len(records)))
+    figure.update_xaxes(title_text="picture", row=len(shown), col=1)
+    return _styled(figure, "Frame by frame", 130 + 150 * len(shown))
 
 
-def _efficiency_rows(records: Sequence[PictureRecord]) -> list[go.Scatter]:
-    longest = [max(record.digital, key=lambda s: s.bits, default=None) for record in records]
-    chosen = [section.efficiency if section else None for section in longest]
-    failed = [section.efficiency if section and not section.ok else None for section in longest]
-    names = [section.mcs if section else "" for section in longest]
-    course = _course(records, chosen, "modulation and coding", _MEASURED, names)
-    return [course, _crosses(records, failed, "section failed")] if any(failed) else [course]
+def _efficiency(records: Sequence[PictureRecord]) -> list[go.Scatter]:
+    """Of each picture's longest section of bits, those of side information aside."""
+    longest = [
+        max((s for s in record.digital if s.mcs != MCS[0].name), key=lambda s: s.bits, default=None)
+        for record in records
+    ]
+    failed = [s.efficiency if s and not s.ok else None for s in longest]
+    return [
+        *_course(records, [s.efficiency if s else None for s in longest], "sent"),
+        *_crosses(records, failed, "not arrived whole"),
+    ]
+
+
+def _noted_quality(record: PictureRecord) -> float | None:
+    quality = record.notes.get("quality")
+    return quality if isinstance(quality, float) else None
 
 
 def _course(
     records: Sequence[PictureRecord],
     values: Sequence[float | None],
     name: str,
-    colour: str,
-    texts: Sequence[str] | None = None,
-) -> go.Scatter:
-    """A line over the pictures, with gaps where there is no value."""
-    return go.Scatter(
+    colour: str = _MEASURED,
+    dash: str = "solid",
+) -> list[go.Scatter]:
+    """A line over the pictures, with gaps where there is no value; none where there are none."""
+    if all(value is None for value in values):
+        return []
+    line = go.Scatter(
         x=[record.picture for record in records],
         y=values,
-        text=[record.name for record in records] if texts is None else texts,
+        text=[record.name for record in records],
         mode="lines+markers",
         name=name,
-        line={"color": colour, "width": 1.5},
+        line={"color": colour, "width": 1.5, "dash": dash},
         marker={"size": 5},
-        hovertemplate=f"%{{text}}: %{{y:.4g}} ({name})<extra></extra>",
+        hovertemplate=f"%{{text}}: %{{y:.4g}} {name}<extra></extra>",
     )
+    return [line]
 
 
 def _crosses(
     records: Sequence[PictureRecord], values: Sequence[float | None], name: str
-) -> go.Scatter:
-    course = _course(records, values, name, _LOST)
-    return course.update(mode="markers", marker={"symbol": "x", "size": 7, "color": _LOST})
-
-
-def _number(note: str | float | None) -> float | None:
-    return note if isinstance(note, float) else None
+) -> list[go.Scatter]:
+    marker = {"symbol": "x", "size": 7, "color": _LOST}
+    return [line.update(mode="markers", marker=marker) for line in _course(records, values, name)]
 
 
 def psnr_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:

@@ -547,8 +547,8 @@ def test_sections_of_bits_are_recorded(
         [section] = record["digital"]
         bits = 5 * 3 * -(-record["height"] // 4) * -(-record["width"] // 4)
         assert section == {
-            "mcs": "side-information",
-            "efficiency": pytest.approx(2 / 9),
+            "mcs": "qpsk-conv-1/3",
+            "efficiency": pytest.approx(2 / 3),
             "bits": bits,
             "ok": True,
             "valid_bits": bits,
