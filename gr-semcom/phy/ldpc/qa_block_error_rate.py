@@ -1,13 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import subprocess
 import sys
+from math import sqrt
 
 import pytest
 
-from semcom_phy.ldpc import LDPC5G
+from semcom_phy.ldpc import LDPC5G, WLAN_1944_3_4
 from semcom_phy.ldpc.block_error_rate import Count, count_errors
 
 CODE = LDPC5G(120, 240)
+
+
+# Es/N0 of QPSK and the block error rate of this decoder at 20 iterations, measured over at least
+# 600 wrong blocks. A tenth of a decibel is a factor of two. Sionna 2.2 (flooding, boxplus-phi, 20
+# iterations) has 0.478, 0.527 and 0.528 at the points of the 5G codes.
+MEASURED = [
+    pytest.param(LDPC5G(1024, 2048), 1.00, 0.168, id="1024/2048"),
+    pytest.param(LDPC5G(2048, 4096), 1.00, 0.079, id="2048/4096"),
+    pytest.param(LDPC5G(3072, 4096), 4.01, 0.151, id="3072/4096"),
+    pytest.param(WLAN_1944_3_4, 4.25, 0.101, id="wlan"),
+]
+
+
+@pytest.mark.parametrize(("code", "snr_db", "expected"), MEASURED)
+def test_block_error_rate(code, snr_db, expected):
+    count = count_errors(code, snr_db, errors=1500, max_blocks=1500)
+    assert count.blocks == 1500
+    assert count.rate == pytest.approx(expected, abs=4 * sqrt(expected / count.blocks))
 
 
 def test_waits_for_errors_or_the_last_block():
