@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,7 +52,7 @@ def trace_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
     """A run over an SNR that varies, frame by frame: SNR, below it PSNR.
 
     Where pictures were sent as bits there follow the efficiency of the modulation and coding of
-    each one's longest section, and the codec's quality setting if it is noted as a number.
+    each one's longest section, and the quality setting if the codec notes one.
     """
     completed = [record.status == "completed" for record in records]
     rows = {
@@ -64,7 +65,7 @@ def trace_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
             *_crosses(records, [None if there else 0.0 for there in completed], "lost or failed"),
         ],
         "bits a symbol": _efficiency(records),
-        "quality": _course(records, [_noted_quality(record) for record in records], "quality"),
+        "quality": _course(records, [r.notes.get("quality") for r in records], "quality"),
     }
     shown = {title: courses for title, courses in rows.items() if courses}
     figure = make_subplots(rows=len(shown), cols=1, shared_xaxes=True, vertical_spacing=0.04)
@@ -72,6 +73,8 @@ def trace_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
         for course in courses:
             figure.add_trace(course.update(showlegend=len(courses) > 1), row=row, col=1)
         figure.update_yaxes(title_text=title, automargin=True, row=row, col=1)
+        if title == "quality":
+            figure.update_yaxes(_categories(courses[0].y), row=row, col=1)
     figure.update_xaxes(_whole_steps(len(records)))
     figure.update_xaxes(title_text="picture", row=len(shown), col=1)
     return _styled(figure, "Frame by frame", 130 + 150 * len(shown))
@@ -90,14 +93,18 @@ def _efficiency(records: Sequence[PictureRecord]) -> list[go.Scatter]:
     ]
 
 
-def _noted_quality(record: PictureRecord) -> float | None:
-    quality = record.notes.get("quality")
-    return quality if isinstance(quality, float) else None
+def _categories(values: Sequence[str | float | None]) -> dict[str, Any]:
+    """Axis of settings that are words, in the order of the numbers in them."""
+    words = {value for value in values if isinstance(value, str)}
+    if not words:
+        return {}
+    order = sorted(words, key=lambda word: [float(n) for n in re.findall(r"\d+\.?\d*", word)])
+    return {"type": "category", "categoryorder": "array", "categoryarray": order}
 
 
 def _course(
     records: Sequence[PictureRecord],
-    values: Sequence[float | None],
+    values: Sequence[str | float | None],
     name: str,
     colour: str = _MEASURED,
     dash: str = "solid",

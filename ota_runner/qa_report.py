@@ -16,6 +16,7 @@ from PIL import Image
 
 from ota_runner import thumbnails
 from ota_runner.cli import execute
+from ota_runner.figures import trace_figure
 from ota_runner.record import PictureRecord
 from ota_runner.report import SHOWN, choose_shown
 
@@ -90,6 +91,19 @@ def test_a_trace_is_shown_frame_by_frame(
     assert courses["lost or failed"] == [0] * 3
     page_of(blocks, pictures, tmp_path / "fixed")
     assert "yaxis2" not in figures_of(tmp_path / "fixed")[0]["layout"]
+
+
+def test_settings_that_are_words_are_in_the_order_of_their_numbers() -> None:
+    noted = ["4:4:4 90", "4:2:0 8", "4:2:0 75", "4:4:4 90"]
+    records = [
+        PictureRecord(picture=i, name="a", status="completed", notes={"quality": quality})
+        for i, quality in enumerate(noted)
+    ]
+    [course] = [c for c in trace_figure(records)["data"] if c["name"] == "quality"]
+    assert course["y"] == noted
+    axes = trace_figure(records)["layout"].values()
+    [axis] = [a for a in axes if isinstance(a, dict) and a.get("type") == "category"]
+    assert axis["categoryarray"] == ["4:2:0 8", "4:2:0 75", "4:4:4 90"]
 
 
 def figures_of(output: Path) -> list[dict[str, Any]]:
