@@ -33,6 +33,7 @@ from ota_runner.choice import Choice, choose
 from ota_runner.config import Layer, Settings, read_layer, resolve
 from ota_runner.errors import UsageError
 from ota_runner.record import first_fault
+from semcom_models.codecs.separate_mcs import HINDSIGHT, hindsight_candidates
 
 MAX_RUNS = 10_000
 """Runs that a sweep may have; more is a slip of a step."""
@@ -159,12 +160,15 @@ def _labels(entries: Sequence[SchemeEntry]) -> list[str]:
     often = Counter(entry.scheme for entry in entries if entry.label is None)
     labels = []
     for entry in entries:
-        own = [
-            str(value) for value in _options(entry).values() if not isinstance(value, list | dict)
-        ]
+        own = [str(value) for value in _options(entry).values() if _names_a_curve(value)]
         default = " ".join([entry.scheme, *own]) if often[entry.scheme] > 1 else entry.scheme
         labels.append(entry.label or default)
     return labels
+
+
+def _names_a_curve(value: Any) -> bool:
+    """Axes do not, and a choice in hindsight is named once it is made."""
+    return not isinstance(value, list | dict) and value != HINDSIGHT
 
 
 def _combinations(options: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
@@ -194,16 +198,14 @@ def _points(layers: Sequence[Layer], label: str, axes: Mapping[str, Any]) -> lis
     """The run at one place of the grid, or one for each candidate of a choice in hindsight."""
     choice = choose(layers)
     settings = resolve(layers, choice.radio.options, choice.scheme.options)
-    if getattr(settings.scheme, "mcs", None) != "hindsight":
+    if getattr(settings.scheme, "mcs", None) != HINDSIGHT:
         return [Point(label, _folder(label, axes), dict(axes), None, choice, settings)]
-    from semcom_models.codecs.separate_mcs import HINDSIGHT, hindsight_candidates
-
     if settings.run.snr_trace is not None:
         raise UsageError(
             f"{label}: the best MCS for an SNR is chosen in hindsight, and a trace has many: "
             "choose mcs adaptive"
         )
-    label = label if HINDSIGHT in label else f"{label} ({HINDSIGHT})"
+    label = f"{label} ({HINDSIGHT})"
     points = []
     for candidate in hindsight_candidates(settings.run.snr):
         here = {**axes, "mcs": candidate}

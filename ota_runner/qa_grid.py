@@ -11,6 +11,7 @@ import yaml
 
 from ota_runner.errors import UsageError
 from ota_runner.grid import Point, Span, expand, read_sweep
+from semcom_models.codecs.separate_mcs import hindsight_candidates
 
 
 def points(folder: Path, content: dict[str, Any], **typed: Any) -> list[Point]:
@@ -67,6 +68,37 @@ def test_steps_do_not_drift(span: tuple[float, float, float], values: list[float
     assert (
         Span.model_validate(dict(zip(("from", "to", "step"), span, strict=True))).values() == values
     )
+
+
+def test_a_choice_in_hindsight_is_a_run_for_each_candidate(tmp_path: Path) -> None:
+    entries = [{"scheme": "jpeg+ldpc", "mcs": "hindsight"}, "jpeg+ldpc"]
+    found = points(tmp_path, {"schemes": entries, "snr": [0, 10]})
+    chosen = [point for point in found if point.hindsight]
+    assert {point.label for point in chosen} == {"jpeg+ldpc (hindsight)"}
+    assert {point.hindsight for point in chosen} == {"mcs"}
+    for snr in (0.0, 10.0):
+        there = [point for point in chosen if point.settings.run.snr == snr]
+        candidates = hindsight_candidates(snr)
+        assert [p.settings.scheme.mcs for p in there] == list(candidates)  # type: ignore[union-attr]
+        assert [p.axes for p in there] == [{"snr": snr, "mcs": mcs} for mcs in candidates]
+    assert [p.settings.scheme.mcs for p in found[len(chosen) :]] == ["adaptive"] * 2  # type: ignore[union-attr]
+    trace = {"snr_trace": "rayleigh", "count": 9}
+    with pytest.raises(UsageError, match="a trace has many: choose mcs adaptive"):
+        points(tmp_path, {"schemes": entries, **trace})
+
+
+SHIPPED = sorted((Path(__file__).parents[1] / "docs" / "sweeps").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_sweeps_of_the_docs(file: Path) -> None:
+    found = expand(read_sweep(file), file.name, {})
+    assert len({point.label for point in found}) >= 3
+    assert {point.settings.run.images for point in found} == {None}
+
+
+def test_the_docs_have_sweeps() -> None:
+    assert {file.stem for file in SHIPPED} >= {"kodak-awgn", "kodak-rate", "fading-trace"}
 
 
 @pytest.mark.parametrize(
