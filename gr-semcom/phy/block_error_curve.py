@@ -2,11 +2,11 @@
 """How often a code block is lost over white Gaussian noise, as measured.
 
 A curve has two parameters. The block error rate is ``Q((snr_db - threshold_db) / spread_db)`` with
-the tail ``Q`` of the normal distribution, as the normal approximation has it for the best codes
-around their threshold (Polyanskiy, Poor, Verdú, "Channel coding rate in the finite blocklength
-regime", IEEE Trans. Inf. Theory 56, 2010, eq. 223, linearised in dB). The threshold is told by its
-distance from Shannon's limit at the block's own efficiency, which changes little from one size to
-the next where the threshold itself jumps with the rounding to whole symbols.
+the tail ``Q`` of the normal distribution: the normal approximation for the best codes, linearised
+in dB (Y. Polyanskiy, H. V. Poor, S. Verdú, "Channel coding rate in the finite blocklength regime",
+IEEE Trans. Inf. Theory 56, 2010). The threshold is told by its distance from Shannon's limit at the
+block's own efficiency, which changes little from one size to the next where the threshold itself
+jumps with the rounding to whole symbols.
 
 :mod:`semcom_phy.block_error_measurement` measures the curves of all LDPC schemes and makes the
 file that is read here.

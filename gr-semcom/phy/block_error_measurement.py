@@ -33,7 +33,7 @@ _BATCH_BITS = 1 << 20
 _MEASURED_BITS = 1_200_000
 _MOST_BLOCKS = 1000
 _SEARCH_BLOCKS = 40
-_SEARCH_DB = 16.0
+_SEARCH_DB = 0.1
 _TAIL = ((0.5, 0.5), (1.3, 0.75), (2.0, 1.0), (2.5, 1.75))
 """Standard deviations above the threshold, and shares of the blocks that are sent there."""
 
@@ -71,26 +71,43 @@ def count_lost(
     return Count(snr_db, blocks, lost)
 
 
-def measure(scheme: ModulationCoding, section_bits: int, seed: int) -> list[Count]:
-    """Find where blocks of a size begin to arrive, and count around and above."""
-    section = scheme.code.segmentation(section_bits)
-    low = shannon_limit_db(block_efficiency(scheme, section)) - 1.0
-    high = low + _SEARCH_DB
+def _search(scheme: ModulationCoding, section_bits: int, seed: int) -> list[Count]:
+    """Find where every other block arrives: up from Shannon's limit, then by halves."""
     counts: list[Count] = []
-    while high - low > 0.1 or len({c.lost in (0, c.blocks) for c in counts}) < 2:
+
+    def mostly_lost(snr_db: float) -> bool:
+        seed_here = seed + len(counts)
+        counts.append(count_lost(scheme, section_bits, snr_db, _SEARCH_BLOCKS, seed_here))
+        return counts[-1].lost > _SEARCH_BLOCKS / 2
+
+    efficiency = block_efficiency(scheme, scheme.code.segmentation(section_bits))
+    high = shannon_limit_db(efficiency) + 1.0
+    while mostly_lost(high):
+        high += 1.0
+    low = high - 1.0
+    while high - low > _SEARCH_DB:
         middle = (low + high) / 2
-        counts.append(count_lost(scheme, section_bits, middle, _SEARCH_BLOCKS, seed + len(counts)))
-        if counts[-1].lost > _SEARCH_BLOCKS / 2:
+        if mostly_lost(middle):
             low = middle
         else:
             high = middle
-    blocks = min(_MEASURED_BITS // section.block, _MOST_BLOCKS)
+    return counts
+
+
+def measure(scheme: ModulationCoding, section_bits: int, seed: int) -> list[Count]:
+    """Find where blocks begin to arrive, and count above, where few are lost.
+
+    Args:
+        scheme: with what.
+        section_bits: of a section of a single block, whose blocks are sent.
+        seed: of bits and noise.
+    """
+    counts = _search(scheme, section_bits, seed)
+    blocks = min(_MEASURED_BITS // scheme.code.segmentation(section_bits).block, _MOST_BLOCKS)
     for deviations, share in _TAIL:
-        threshold, spread = fit(counts)
-        snr_db = threshold + deviations * spread
-        counts.append(
-            count_lost(scheme, section_bits, snr_db, int(share * blocks), seed + len(counts))
-        )
+        threshold_db, spread_db = fit(counts)
+        snr_db, number = threshold_db + deviations * spread_db, int(share * blocks)
+        counts.append(count_lost(scheme, section_bits, snr_db, number, seed + len(counts)))
     return counts
 
 

@@ -28,8 +28,9 @@ from semcom_phy.ldpc import (
 from semcom_phy.ldpc.base_graphs import select_base_graph
 from semcom_phy.segmentation import Check, Segmentation
 
-LDPC_ITERATIONS = 20
-"""Iterations of the LDPC decoders; a block that has become a code word takes no more."""
+LDPC_ITERATIONS = 50
+"""Iterations of the LDPC decoders. A block that has become a code word takes no more, so that these
+are worth 0.1 dB over 20 and cost nothing where blocks arrive."""
 
 _FEWEST_PARITY_BITS = 24
 
