@@ -98,24 +98,24 @@ def _trace_figure(curves: Curves, metric: Metric) -> Figure:
 
 
 def _draw_modes(panel: Axes, styled: Sequence[tuple[Curve, dict[str, Any]]]) -> None:
-    """Spectral efficiency as steps, quality setting as dots, of the schemes that have them."""
+    """Spectral efficiency as steps and, where they are numbers, quality settings as dots."""
     panel.set_ylabel("bits a symbol (steps)")
-    settings = panel.twinx()
-    settings.set_ylabel("quality setting (dots)")
-    settings.grid(visible=False)
+    dots = {
+        curve.label: [(p.x, p.quality) for p in curve.points if isinstance(p.quality, float)]
+        for curve, _ in styled
+    }
+    settings = panel.twinx() if any(dots.values()) else None
+    if settings is not None:
+        settings.set_ylabel("quality setting (dots)")
+        settings.grid(visible=False)
     for curve, look in styled:
         plain: dict[str, Any] = {"color": look["color"], "linestyle": look["linestyle"]}
         steps = [(p.x, p.efficiency) for p in curve.points if p.efficiency is not None]
         if steps:
             panel.step(*zip(*steps, strict=True), where="mid", **plain)
-        dots = [(p.x, p.quality) for p in curve.points if isinstance(p.quality, float)]
-        if dots:
-            dot: dict[str, Any] = {
-                "color": look["color"],
-                "marker": look["marker"],
-                "linestyle": "none",
-            }
-            settings.plot(*zip(*dots, strict=True), **dot, markersize=4)
+        if settings is not None and dots[curve.label]:
+            alone = {**look, "linestyle": "none", "markersize": 4}
+            settings.plot(*zip(*dots[curve.label], strict=True), **alone)
 
 
 def _styled(curves: Sequence[Curve]) -> list[tuple[Curve, dict[str, Any]]]:
