@@ -41,7 +41,7 @@ def rate_distortion(
         loaded = [load_rgb8(path) for path in find_pictures(pictures)]
     except (UnreadablePicture, ValueError) as error:
         sys.exit(f"error: {error}")
-    headings = ("codec", "budget bpp", "bpp", "PSNR dB", "fitting", "encode CPU s", "decode CPU s")
+    headings = ("codec", "budget bpp", "bpp", "PSNR dB", "pictures", "encode CPU s", "decode CPU s")
     table = Table(*headings, title=f"means over {len(loaded)} pictures of {pictures}")
     for one in codecs:
         if not one.available():
@@ -50,7 +50,7 @@ def rate_distortion(
         for bits in budget or BUDGETS:
             point = measure(one, loaded, bits)
             if point is None:
-                table.add_row(one.name, f"{bits:.3f}", "nothing fits")
+                table.add_row(one.name, f"{bits:.3f}", "none")
                 continue
             table.add_row(
                 one.name,

@@ -13,10 +13,13 @@ import numpy as np
 from PIL import features
 
 from semcom_models.source.base import RGB8, DamagedStream, SourceCodec
+from semcom_models.source.jpeg2000_packets import Coding, packet_ends
 from semcom_models.source.pillow import compress, decompress
 
-SIZ, COM, SOT, SOD = 0xFF51, 0xFF64, 0xFF90, 0xFF93
+SOC, COM, SOT = 0xFF4F, 0xFF64, 0xFF90
 EOC = b"\xff\xd9"
+TILE_PART_HEADER = 14
+"""Bytes of SOT and SOD."""
 
 
 class JPEG2000(SourceCodec[float]):
@@ -35,8 +38,7 @@ class JPEG2000(SourceCodec[float]):
         return f"OpenJPEG {features.version('jpg_2000')}"
 
     def encode(self, rgb: RGB8, quality: float) -> bytes:
-        side = min(rgb.shape[:2])
-        layers = self.layers if side >= self.layered_side else (1,)
+        layers, levels = self._layers(*rgb.shape[:2]), _levels(*rgb.shape[:2])
         stream = compress(
             rgb,
             "JPEG2000",
@@ -45,12 +47,21 @@ class JPEG2000(SourceCodec[float]):
             mct=1,
             quality_mode="rates",
             quality_layers=[24 / quality * part for part in layers],
-            num_resolutions=min(max(side.bit_length() - 3, 1), 6),
+            num_resolutions=levels + 1,
         )
         return _without_comment(stream)
 
     def decode(self, stream: bytes, height: int, width: int) -> RGB8:
-        return decompress(_completed(stream, height, width), "JPEG2000", height, width)
+        coding = Coding(height, width, 3, _levels(height, width), len(self._layers(height, width)))
+        return decompress(_completed(stream, coding), "JPEG2000", height, width)
+
+    def _layers(self, height: int, width: int) -> tuple[int, ...]:
+        return self.layers if min(height, width) >= self.layered_side else (1,)
+
+
+def _levels(height: int, width: int) -> int:
+    """Of the wavelet transform: the lowest subband has a side of 4 to 7, or there are five."""
+    return min(max(min(height, width).bit_length() - 3, 1), 6) - 1
 
 
 def _without_comment(stream: bytes) -> bytes:
@@ -60,27 +71,32 @@ def _without_comment(stream: bytes) -> bytes:
     )
 
 
-def _completed(stream: bytes, height: int, width: int) -> bytes:
-    """A prefix of a codestream of one tile-part, filled with zeros to the length it announces.
+def _completed(stream: bytes, coding: Coding) -> bytes:
+    """A prefix of a codestream of one tile-part, filled to the length that it announces.
 
-    A packet that begins with a zero bit is empty (T.800, B.10.3): all layers that are missing
-    add nothing. The packet that was cut loses some code-blocks of its layer.
+    It is filled with zeros after its last whole packet: a packet that begins with a zero bit is
+    empty (T.800, B.10.3), so that what is missing adds nothing. Half a packet would
+    decode to noise.
     """
     tile_part = next(
         (start for marker, start, _ in _main_header(stream) if marker == SOT), len(stream)
     )
-    if len(stream) < tile_part + 12:
-        raise DamagedStream("the JPEG 2000 stream ends within its main header")
+    data = tile_part + TILE_PART_HEADER
+    if len(stream) < data:
+        raise DamagedStream("the JPEG 2000 stream ends within its headers")
     (length,) = struct.unpack_from(">I", stream, tile_part + 6)
-    missing = tile_part + length - len(stream)
-    if missing > 6 * height * width + 1024:
+    end = tile_part + length
+    if len(stream) >= end:
+        return stream[:end] + EOC
+    if length > 6 * coding.height * coding.width + 1024:
         raise DamagedStream("the JPEG 2000 stream announces more bytes than a picture has")
-    return stream[: tile_part + length] + bytes(max(missing, 0)) + EOC
+    whole = data + max(packet_ends(stream[data:], coding), default=0)
+    return stream[:whole] + bytes(end - whole) + EOC
 
 
 def _main_header(stream: bytes) -> list[tuple[int, int, int]]:
     """Marker, start and end of each marker segment up to SOT, which reaches to the end."""
-    segments = [(0xFF4F, 0, 2)]
+    segments = [(SOC, 0, 2)]
     start = 2
     while start + 4 <= len(stream):
         marker, length = struct.unpack_from(">HH", stream, start)

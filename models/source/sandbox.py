@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import signal
 import subprocess
@@ -61,7 +62,10 @@ class DecoderProcess:
                 raise DamagedStream(f"the {name} decoder crashed ({ended})") from None
             except (DamagedStream, NotInstalled):
                 raise
-            except BaseException:  # interrupted, or no message: nobody knows what comes next
+            except ValueError as error:
+                self._stop()
+                raise DamagedStream(f"the {name} decoder gave no picture: {error}") from None
+            except BaseException:  # interrupted: nobody knows what comes next
                 self._stop()
                 raise
 
@@ -142,9 +146,10 @@ def _ask(process: subprocess.Popen[bytes], request: dict[str, Any], stream: byte
         raise NotInstalled(answer["not_installed"])
     if "damaged" in answer:
         raise DamagedStream(answer["damaged"])
-    rgb = np.empty((request["height"], request["width"], 3), np.uint8)
-    if answer["bytes"] != rgb.size:
-        raise OSError("an answer of the wrong size")
+    shape = (request["height"], request["width"], 3)
+    if answer["bytes"] != math.prod(shape):
+        raise ValueError(f"{answer['bytes']} bytes are none of {shape[1]}x{shape[0]}")
+    rgb = np.empty(shape, np.uint8)
     if cast("Any", process.stdout).readinto(rgb.data.cast("B")) < rgb.size:
         raise EOFError
     return rgb
