@@ -105,7 +105,7 @@ def test_shipped_presets_can_be_told_apart_and_opened() -> None:
                 missing.add(preset.name)
                 continue
             assert for_label(codec.label) is codec
-    assert missing <= {"libbpg", "vvenc"}  # programs that no package brings
+    assert missing <= {"libbpg", "vvc"}  # programs that no package brings
 
 
 def test_recipes_make_presets_that_can_be_told_apart() -> None:

@@ -162,7 +162,7 @@ _PACKAGE = (
     *_separate("webp", 12, "WebP", ("libwebp",)),
     *_separate("avif", 13, "AVIF", ("libaom",)),
     *_separate("bpg", 14, "BPG (HEVC intra)", ("x265", "libbpg"), int(_BPG_INSTALLED)),
-    *_separate("vvc", 15, "VVC intra", ("vvenc",)),
+    *_separate("vvc", 15, "VVC intra", ("vvc",)),
     _Scheme(
         "tjscc",
         30,
