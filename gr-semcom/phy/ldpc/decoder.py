@@ -10,8 +10,8 @@ straight lines, ``max(0, 5/8 - x/4)``, as in X.-Y. Hu, E. Eleftheriou, D. Arnold
 "Efficient implementations of the sum-product algorithm for decoding LDPC codes" (GLOBECOM 2001).
 
 Words are decoded side by side: element ``z lanes + word`` of a block belongs to place ``z`` of a
-word. A rotation is then two long runs, which the compiler turns into vector instructions; the
-explicit types keep these in bytes.
+word. A rotation is then two long runs. The compiler turns loops over them into vector
+instructions as long as few arrays take part; the explicit types keep these in bytes.
 
 All compiled functions are in this file: Numba's cache of one notices no change in another file.
 """
@@ -65,14 +65,14 @@ class Layer(NamedTuple):
     """Room for the checks of a row.
 
     Attributes:
-        to_checks: ``[degree, Z lanes]``, what the bits tell the checks.
+        messages: ``[degree, Z lanes]``, from the bits to the checks, then the other way.
         least: ``[Z lanes]``, smallest magnitude of these.
         others: ``[Z lanes]``, magnitude of the box-plus of all but the least.
         every: ``[Z lanes]``, magnitude of the box-plus of all.
         sign: ``[Z lanes]``, sign of the box-plus of all, in the highest bit.
     """
 
-    to_checks: Int8Array
+    messages: Int8Array
     least: UInt8Array
     others: UInt8Array
     every: UInt8Array
@@ -90,47 +90,45 @@ def _box_plus(a: np.uint8, b: np.uint8) -> np.uint8:
 
 
 @njit(cache=True, nogil=True)
-def _collect(
-    total: Int16Array,
-    to_bit: Int8Array,
-    to_check: Int8Array,
-    least: UInt8Array,
-    others: UInt8Array,
-    sign: Int8Array,
-) -> None:
+def _take_off(total: Int16Array, old: Int8Array, message: Int8Array, sign: Int8Array) -> None:
     """Bits tell their checks all but what these told them."""
     for i in range(total.size):
-        value = np.int16(total[i] - to_bit[i])
+        value = np.int16(total[i] - old[i])
         value = np.int8(min(max(value, np.int16(-_LARGEST)), np.int16(_LARGEST)))
-        to_check[i] = value
+        message[i] = value
         sign[i] ^= value
-        magnitude = np.uint8(abs(value))
+
+
+@njit(cache=True, nogil=True)
+def _collect(message: Int8Array, least: UInt8Array, others: UInt8Array) -> None:
+    """Checks hear of one more bit."""
+    for i in range(message.size):
+        magnitude = np.uint8(abs(message[i]))
         smallest = least[i]
         others[i] = _box_plus(others[i], max(smallest, magnitude))
         least[i] = min(smallest, magnitude)
 
 
 @njit(cache=True, nogil=True)
-def _distribute(
-    total: Int16Array,
-    to_bit: Int8Array,
-    to_check: Int8Array,
-    least: UInt8Array,
-    others: UInt8Array,
-    every: UInt8Array,
-    sign: Int8Array,
+def _answer(
+    message: Int8Array, least: UInt8Array, others: UInt8Array, every: UInt8Array, sign: Int8Array
 ) -> None:
+    """In place of a bit's message comes the one to it."""
+    for i in range(message.size):
+        value = message[i]
+        is_least = np.uint8(-np.int8(np.uint8(abs(value)) == least[i]))
+        magnitude = np.uint8(every[i] ^ np.uint8(np.uint8(every[i] ^ others[i]) & is_least))
+        flip = np.int8(np.int8(value ^ sign[i]) >> np.int8(7))
+        message[i] = np.int8(np.int8(np.int8(magnitude) ^ flip) - flip)
+
+
+@njit(cache=True, nogil=True)
+def _put_on(total: Int16Array, old: Int8Array, message: Int8Array) -> None:
     """Checks tell their bits the new message in place of the old one."""
     for i in range(total.size):
-        value = to_check[i]
-        # Both are read, whichever is taken: a choice of addresses would not be vectorised.
-        to_least = others[i]
-        to_another = every[i]
-        magnitude = to_least if np.uint8(abs(value)) == least[i] else to_another
-        flip = np.int8(np.int8(value ^ sign[i]) >> np.int8(7))
-        new = np.int8(np.int8(np.int8(magnitude) ^ flip) - flip)
-        total[i] = np.int16(total[i] + np.int16(new - to_bit[i]))
-        to_bit[i] = new
+        new = message[i]
+        total[i] = np.int16(total[i] + np.int16(new - old[i]))
+        old[i] = new
 
 
 @njit(cache=True, nogil=True)
@@ -143,26 +141,24 @@ def _iterate(graph: Graph, lanes: int, messages: Messages, layer: Layer) -> None
         others[:] = _LARGEST
         sign[:] = 0
         for entry in range(begin, end):
-            total = messages.total[graph.columns[entry]]
-            to_bit, to_check = messages.to_bits[entry], layer.to_checks[entry - begin]
+            total, old = messages.total[graph.columns[entry]], messages.to_bits[entry]
+            message = layer.messages[entry - begin]
             # A rotated block is two runs: up to its end, and on from its beginning.
             shift = graph.shifts[entry] * lanes
-            a, b = slice(None, sign.size - shift), slice(sign.size - shift, None)
-            _collect(total[shift:], to_bit[a], to_check[a], least[a], others[a], sign[a])
-            _collect(total[:shift], to_bit[b], to_check[b], least[b], others[b], sign[b])
+            cut = sign.size - shift
+            _take_off(total[shift:], old[:cut], message[:cut], sign[:cut])
+            _take_off(total[:shift], old[cut:], message[cut:], sign[cut:])
+            _collect(message, least, others)
         for i in range(every.size):
             every[i] = _box_plus(others[i], least[i])
         for entry in range(begin, end):
-            total = messages.total[graph.columns[entry]]
-            to_bit, to_check = messages.to_bits[entry], layer.to_checks[entry - begin]
+            total, old = messages.total[graph.columns[entry]], messages.to_bits[entry]
+            message = layer.messages[entry - begin]
             shift = graph.shifts[entry] * lanes
-            a, b = slice(None, sign.size - shift), slice(sign.size - shift, None)
-            _distribute(
-                total[shift:], to_bit[a], to_check[a], least[a], others[a], every[a], sign[a]
-            )
-            _distribute(
-                total[:shift], to_bit[b], to_check[b], least[b], others[b], every[b], sign[b]
-            )
+            cut = sign.size - shift
+            _answer(message, least, others, every, sign)
+            _put_on(total[shift:], old[:cut], message[:cut])
+            _put_on(total[:shift], old[cut:], message[cut:])
 
 
 @njit(cache=True, nogil=True)
