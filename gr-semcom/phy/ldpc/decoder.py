@@ -93,8 +93,8 @@ def _box_plus(a: np.uint8, b: np.uint8) -> np.uint8:
 def _take_off(total: Int16Array, old: Int8Array, message: Int8Array, sign: Int8Array) -> None:
     """Bits tell their checks all but what these told them."""
     for i in range(total.size):
-        value = np.int16(total[i] - old[i])
-        value = np.int8(min(max(value, np.int16(-_LARGEST)), np.int16(_LARGEST)))
+        rest = np.int16(total[i] - old[i])
+        value = np.int8(min(max(rest, np.int16(-_LARGEST)), np.int16(_LARGEST)))
         message[i] = value
         sign[i] ^= value
 

@@ -10,7 +10,8 @@ from semcom_phy.ldpc import LDPC5G
 from semcom_phy.ldpc.base_graphs import INFORMATION_COLUMNS, LIFTING_SIZES, ROWS, code
 
 SIZES = sorted(size for sizes in LIFTING_SIZES for size in sizes)
-WORDS = np.loadtxt(Path(__file__).with_name("qa_reference_words.txt"), str)
+REFERENCE = Path(__file__).with_name("qa_reference_words.txt").read_text().splitlines()
+WORDS = [line.split() for line in REFERENCE if not line.startswith("#")]
 
 
 def from_hex(text, n):
