@@ -32,7 +32,7 @@ class BPG(SourceCodec[int]):
 
     name = "bpg"
     qualities = range(51, -1, -1)
-    usual_bits_per_pixel = (0.03, 14.0)
+    usual_bits_per_pixel = (0.065, 18.0)
 
     def available(self) -> bool:
         return None not in (find_program("bpgenc"), find_program("bpgdec"))

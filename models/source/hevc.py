@@ -35,7 +35,7 @@ class HEVC(SourceCodec[float]):
 
     name = "hevc"
     qualities = tuple(float(crf) for crf in np.arange(51, -0.25, -0.25))
-    usual_bits_per_pixel = (0.03, 14.0)
+    usual_bits_per_pixel = (0.065, 18.0)
 
     def version(self) -> str:
         return f"x265 of FFmpeg {av.ffmpeg_version_info}, PyAV {av.__version__}"

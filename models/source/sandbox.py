@@ -21,9 +21,6 @@ from semcom_models.source.messages import read_object, write_message
 
 WORKER = (sys.executable, "-P", "-m", "semcom_models.source.worker")
 
-PIPE_BYTES = 1 << 20
-"""What the system lets everybody have: fewer turns between the processes."""
-
 START_TIMEOUT_S = 60.0
 """Within which Python has started and imported NumPy, on a slow disk too."""
 
@@ -87,7 +84,6 @@ class DecoderProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C is for the run; its own children end with it
-                pipesize=PIPE_BYTES,
                 env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},  # each thread reserves memory
             )
             try:
