@@ -225,6 +225,23 @@ def test_the_best_of_a_choice_in_hindsight_counts(tmp_path: Path) -> None:
     assert [(Path(p.run).name, p.psnr_db) for p in curve.points] == [("0low", 20), ("9high", 30)]
 
 
+def test_a_bound_wins_nothing_and_a_sweep_keeps_its_order(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path / "c", [40.0], scheme="jpeg+capacity")
+    write_run(tmp_path / "b", [30.0], scheme="jpeg+ldpc", ok=True)
+    write_run(tmp_path / "a", [20.0])
+    runs = [SweptRun(label=f"as {x}", folder=x, axes={}, pictures=1) for x in ("c", "b", "a")]
+    SweepRecord(command="by hand", runs=runs).write(tmp_path)
+    assert execute(["compare", str(tmp_path)]) == 0
+    [row] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == ["10", "40.00", "* 30.00", "20.00"]
+    curves = compared(tmp_path)["curves"]
+    assert [(curve["label"], curve["bound"]) for curve in curves] == [
+        *(("as c", True), ("as b", False), ("as a", False))
+    ]
+
+
 def test_bjontegaard_deltas_over_the_rate(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
