@@ -28,6 +28,7 @@ class Decoder:
         if self.name == "crash":
             ctypes.string_at(0)
         elif self.name == "hang":
+            open(stream.decode() or os.devnull, "w").close()
             time.sleep(3600)
         elif self.name == "spin":
             while True: pass
@@ -77,7 +78,7 @@ def test_whatever_a_decoder_does_is_damage(
 ) -> None:
     started = time.monotonic()
     with pytest.raises(DamagedStream, match=message):
-        decoders.decode(name, b"abc", 4, 5, 0.5)
+        decoders.decode(name, os.devnull.encode(), 4, 5, 0.5)
     assert time.monotonic() - started < 30
     assert (decoders.decode("good", b"abc", 4, 5, 30.0) == np.full((4, 5, 3), 3)).all()
 
@@ -125,6 +126,7 @@ def test_process_that_cannot_start_is_told() -> None:
 def test_dies_with_its_parent(tmp_path: Path) -> None:
     """Killed without a chance to clean up, and in the middle of a decoding that hangs."""
     (tmp_path / "worker.py").write_text(TEST_WORKER)
+    hanging = tmp_path / "hanging"
     parent = subprocess.Popen(
         [
             sys.executable,
@@ -134,13 +136,15 @@ def test_dies_with_its_parent(tmp_path: Path) -> None:
             f"p = DecoderProcess((sys.executable, {str(tmp_path / 'worker.py')!r}))\n"
             "p.decode('good', b'', 1, 1, 30.0)\n"
             "print(p._process.pid, flush=True)\n"
-            "p.decode('hang', b'', 1, 1, 1.0)\n",
+            f"p.decode('hang', {str(hanging)!r}.encode(), 1, 1, 1.0)\n",
         ],
         stdout=subprocess.PIPE,
         text=True,
     )
     assert parent.stdout is not None
     worker = int(parent.stdout.readline())
+    while not hanging.exists():
+        time.sleep(0.01)
     parent.kill()
     parent.communicate()
     deadline = time.monotonic() + 30
