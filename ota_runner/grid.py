@@ -50,13 +50,13 @@ class Span(BaseModel):
 
     def values(self) -> list[float]:
         """The values; ``to`` is one of them if steps lead there."""
-        count = math.floor((self.stop - self.start) / self.step + 1e-9) + 1
-        if not 1 <= count <= MAX_RUNS:
+        steps = (self.stop - self.start) / self.step + 1e-9
+        if not 0 <= steps < MAX_RUNS:
             raise UsageError(
-                f"from {self.start:g} to {self.stop:g} by {self.step:g} are {max(count, 0)} "
-                f"values: there must be 1 to {MAX_RUNS}"
+                f"from {self.start:g} to {self.stop:g} by {self.step:g}: `to` lies below `from`, "
+                f"or there are more than {MAX_RUNS} values"
             )
-        return [round(self.start + index * self.step, 9) for index in range(count)]
+        return [round(self.start + index * self.step, 9) for index in range(int(steps) + 1)]
 
 
 class SchemeEntry(BaseModel):

@@ -15,6 +15,7 @@ from PIL import Image
 
 from ota_runner import run, sweep_jobs
 from ota_runner.cli import execute
+from ota_runner.errors import RadioUnavailable
 
 
 @pytest.fixture
@@ -154,6 +155,21 @@ def test_one_failed_run_does_not_stop_the_rest(
     monkeypatch.setattr(sweep_jobs, "run_job", original)
     assert sweep("--resume") == 0
     assert {entry["status"] for entry in swept(tmp_path / "out").values()} == {"finished"}
+
+
+def test_when_every_run_fails(
+    sweep: Callable[..., int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sweep_jobs, "run_job", Mock(side_effect=RadioUnavailable("unplugged")))
+    assert sweep() == 4
+    said = capsys.readouterr()
+    assert said.err.count("unplugged") == 4
+    assert said.err.splitlines()[-1].startswith("ota_runner: nothing to compare")
+    assert said.out == ""
+    assert {entry["status"] for entry in swept(tmp_path / "out").values()} == {"failed"}
 
 
 def test_lost_pictures_are_exit_4(sweep: Callable[..., int], tmp_path: Path) -> None:

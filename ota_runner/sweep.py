@@ -61,7 +61,12 @@ def command(
     if interrupted:
         say(f"interrupted; go on with --resume --output {folder}")
         raise typer.Exit(ExitCode.INTERRUPTED)
-    tell(compare([folder], Metric.PSNR), folder, as_json)
+    try:
+        comparison = compare([folder], Metric.PSNR)
+    except UsageError as error:  # every run failed, and has been told of
+        say(f"nothing to compare: {error}")
+        raise typer.Exit(ExitCode.INCOMPLETE) from error
+    tell(comparison, folder, as_json)
     whole = all(run.completed == run.pictures for run in record.runs)
     raise typer.Exit(ExitCode.DONE if whole else ExitCode.INCOMPLETE)
 
