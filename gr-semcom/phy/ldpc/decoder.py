@@ -226,10 +226,7 @@ def _quantise(llr: FloatArray, sent: NDArray[np.int64], of_bit: FloatArray) -> N
 
 @njit(cache=True, nogil=True)
 def _load(
-    llr: FloatArray,
-    sent: NDArray[np.int64],
-    known: slice,
-    by_bit: Int16Array,
+    llr: FloatArray, sent: NDArray[np.int64], known_from: int, known_to: int, by_bit: Int16Array
 ) -> None:
     """Ratios of a group, ``[words, n]``, to the totals of its bits, ``[bits, lanes]``."""
     of_bit = np.empty(by_bit.shape[0], np.float32)
@@ -238,66 +235,51 @@ def _load(
         _quantise(llr[lane], sent, of_bit)
         for i in range(of_bit.size):
             by_bit[i, lane] = np.int16(of_bit[i])
-    by_bit[known] = _KNOWN
+    by_bit[known_from:known_to] = _KNOWN
 
 
 @njit(cache=True, nogil=True)
-def _room(graph: Graph, size: int) -> tuple[Messages, Layer]:
-    """Memory for a group, ``size = Z lanes``."""
-    columns, entries = graph.columns.max() + 1, graph.columns.size
-    degree = np.max(graph.row_starts[1:] - graph.row_starts[:-1])
-    messages = Messages(np.empty((columns, size), np.int16), np.empty((entries, size), np.int8))
-    layer = Layer(
-        np.empty((degree, size), np.int8),
-        np.empty(size, np.uint8),
-        np.empty(size, np.uint8),
-        np.empty(size, np.uint8),
-        np.empty(size, np.int8),
-    )
-    return messages, layer
-
-
-@njit(cache=True, nogil=True)
-def _decode(
+def _decode_group(
     llr: FloatArray,
     sent: NDArray[np.int64],
-    k: int,
+    n_information: int,
     graph: Graph,
-    lifting_size: int,
+    messages: Messages,
+    layer: Layer,
+    open_words: Int8Array,
     iterations: int,
     early_stop: bool,
-) -> tuple[BitArray, BoolArray, NDArray[np.int64]]:
-    words = llr.shape[0]
-    groups = max(1, -(-words // _GROUP))
-    lanes = max(1, -(-words // groups))
-    messages, layer = _room(graph, lifting_size * lanes)
+    bits: BitArray,
+    converged: BoolArray,
+    used: NDArray[np.int64],
+) -> None:
+    """Decode up to ``lanes`` words into ``bits``, ``converged`` and ``used``."""
+    (words, k), lanes = bits.shape, open_words.size
     by_bit = messages.total.reshape(-1, lanes)
-    n_information = by_bit.shape[0] - (graph.row_starts.size - 1) * lifting_size
-    open_words = np.empty(lanes, np.int8)
-    bits = np.empty((words, k), np.uint8)
-    converged = np.zeros(words, np.bool_)
-    used = np.full(words, iterations)
-    for begin in range(0, words, lanes):
-        group = slice(begin, min(begin + lanes, words))
-        _load(llr[group], sent, slice(k, n_information), by_bit)
-        messages.to_bits[:] = 0
+    _load(llr, sent, k, n_information, by_bit)
+    messages.to_bits[:] = 0
+    for iteration in range(1, iterations + 1):
+        _iterate(graph, lanes, messages, layer)
+        last = iteration == iterations
+        if not (early_stop or last):
+            continue
         # Lanes without a word, and words that are finished, need not be looked at.
-        open_words[:] = -1
-        for iteration in range(1, iterations + 1):
-            _iterate(graph, lanes, messages, layer)
-            if early_stop or iteration == iterations:
-                pending = ~converged[group]
-                open_words[: pending.size] = pending - 1
-                _mark_open(graph, messages.total, layer.sign, open_words)
-                for lane in np.flatnonzero(pending):
-                    if open_words[lane] >= 0 or iteration == iterations:
-                        bits[begin + lane] = by_bit[:k, lane] < 0
-                    if open_words[lane] >= 0:
-                        converged[begin + lane] = True
-                        used[begin + lane] = iteration
-                if converged[group].all():
-                    break
-    return bits, converged, used
+        for lane in range(lanes):
+            open_words[lane] = -1 if lane >= words or converged[lane] else 0
+        _mark_open(graph, messages.total, layer.sign, open_words)
+        pending = False
+        for lane in range(words):
+            if converged[lane]:
+                continue
+            converged[lane] = open_words[lane] >= 0
+            if converged[lane] or last:
+                used[lane] = iteration
+                for i in range(k):
+                    bits[lane, i] = by_bit[i, lane] < 0
+            else:
+                pending = True
+        if not pending:
+            return
 
 
 def decode(
@@ -324,4 +306,37 @@ def decode(
         iterations done ``[blocks]``.
     """
     ratios = np.ascontiguousarray(llr)
-    return _decode(ratios, sent, k, code.graph, code.lifting_size, iterations, early_stop)
+    blocks = ratios.shape[0]
+    bits = np.empty((blocks, k), np.uint8)
+    converged = np.zeros(blocks, np.bool_)
+    used = np.zeros(blocks, np.int64)
+    if blocks == 0:
+        return bits, converged, used
+    # Groups of nearly equal size.
+    lanes = -(-blocks // -(-blocks // _GROUP))
+    size = code.lifting_size * lanes
+    messages = Messages(
+        np.empty((code.n_columns, size), np.int16),
+        np.empty((code.columns.size, size), np.int8),
+    )
+    degree = int(np.diff(code.graph.row_starts).max())
+    least, others, every = np.empty((3, size), np.uint8)
+    layer = Layer(np.empty((degree, size), np.int8), least, others, every, np.empty(size, np.int8))
+    open_words = np.empty(lanes, np.int8)
+    for begin in range(0, blocks, lanes):
+        group = slice(begin, begin + lanes)
+        _decode_group(
+            ratios[group],
+            sent,
+            code.n_information,
+            code.graph,
+            messages,
+            layer,
+            open_words,
+            iterations,
+            early_stop,
+            bits[group],
+            converged[group],
+            used[group],
+        )
+    return bits, converged, used

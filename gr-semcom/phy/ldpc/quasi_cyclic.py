@@ -55,7 +55,9 @@ def _encode(
     coded = np.zeros((words, first + rows, lifting_size), np.uint8)
     for word in range(words):
         blocks = coded[word]
-        blocks[:first] = information[word].reshape(first, lifting_size)
+        flat = blocks.reshape(-1)
+        for i in range(n_information):
+            flat[i] = information[word, i]
         # Summed over the core, the dual diagonal cancels: one copy of the first parity remains.
         total = np.zeros(lifting_size, np.uint8)
         for edge in range(row_starts[core_rows]):
