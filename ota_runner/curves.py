@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from ota_runner.differences import find_differences
+from ota_runner.differences import common_facts, find_differences
 from ota_runner.past_runs import PastRun
 from ota_runner.record import Finite, PictureRecord
 from ota_runner.summary import summarise
@@ -136,11 +136,13 @@ class Curves(_Strict):
     Attributes:
         axis: that all share.
         curves: in the order in which their runs were given.
-        differences: what is not alike beside the schemes; one line on each.
+        common: what is the same in all runs: radio, channel, seed, number of pictures, ...
+        differences: what is not, beside the schemes; one line on each.
     """
 
     axis: Axis
     curves: list[Curve]
+    common: dict[str, str]
     differences: list[str]
 
     @property
@@ -176,6 +178,7 @@ def draw_curves(runs: Sequence[PastRun]) -> Curves:
     return Curves(
         axis=axis,
         curves=[_curve(label, group, axis) for label, group in by_label.items()],
+        common=common_facts(by_label, _MOVED_ALONG[axis]),
         differences=find_differences(by_label, _MOVED_ALONG[axis]),
     )
 

@@ -41,6 +41,20 @@ def find_differences(curves: Mapping[str, Sequence[PastRun]], along: Collection[
     return [line for line in lines if line is not None]
 
 
+def common_facts(curves: Mapping[str, Sequence[PastRun]], along: Collection[str]) -> dict[str, str]:
+    """What is the same in all runs of :func:`find_differences`: name to value as written."""
+    runs = [run for members in curves.values() for run in members]
+    facts = [_facts(run, with_channel=True) | {"pictures": len(run.records)} for run in runs]
+    first, *others = facts
+    return {
+        name: str(value)
+        for name, value in first.items()
+        if value is not None
+        and name not in along
+        and all(other.get(name) == value for other in others)
+    }
+
+
 def _facts(run: PastRun, with_channel: bool) -> dict[str, Any]:
     """What a scheme does not choose: options of every run, and the radio's of its channel."""
     ignored = _THE_SCHEMES_OWN | _OF_NO_CONSEQUENCE | _COMPARED_BY_WHAT_THEY_ARE

@@ -105,6 +105,7 @@ def test_curves_over_snr(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert said.err == ""
     found = compared(tmp_path)
     assert (found["axis"], found["metric"], found["differences"]) == ("snr", "psnr_db", [])
+    assert found["common"] == {"radio": "ideal", "seed": "0", "channel": "awgn", "pictures": "2"}
     linear, jpeg = found["curves"]
     assert (linear["label"], values(linear)) == ("linear", {0: 21, 10: 31})
     assert values(linear, "psnr_of_mse_db")[0] == pytest.approx(20.886, abs=1e-3)
