@@ -15,7 +15,9 @@ from semcom_phy.exchange import BitArray, CapacitySection, DigitalSection
 from semcom_phy.link_adaptation import choose_mcs, failure_probability
 
 MARGIN_DB = 0.1
-"""By how much ``adaptive`` believes the channel to be worse than it was told."""
+"""By how much ``adaptive`` believes the channel to be worse than it was told. Over the simulated
+waveform, pictures of 48,000 symbols are received as 0.04 to 0.1 dB below the SNR that was set, with
+a deviation of 0.03 to 0.08 dB from picture to picture."""
 
 TARGET = 1e-3
 """Share of pictures that ``adaptive`` accepts to lose: the error of a lost one is a hundred times
