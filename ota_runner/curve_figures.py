@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from ota_runner.curves import Axis, Curve, Curves, Metric
+from ota_runner.curves import Axis, Curve, Curves, Metric, Point
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
 """Of Okabe and Ito, "Color Universal Design", 2008, without black and yellow, which vanish."""
@@ -74,7 +74,8 @@ def curves_svg(curves: Curves, metric: Metric) -> str:
 def _curve_figure(curves: Curves, metric: Metric) -> Figure:
     figure = Figure(figsize=(7.2, 4.8), layout="constrained")
     panel = figure.add_subplot()
-    handles = [_draw(panel, curve, metric, style) for curve, style in _styled(curves.curves)]
+    styled = _styled(curves.curves)
+    handles = [_draw(panel, curve, curves.axis, metric, look) for curve, look in styled]
     panel.set_xlabel(curves.axis.heading)
     panel.set_ylabel(metric.heading)
     _legend(figure, handles, curves)
@@ -89,7 +90,7 @@ def _trace_figure(curves: Curves, metric: Metric) -> Figure:
     snr.set_ylabel("SNR in dB")
     styled = _styled(curves.curves)
     _draw_modes(modes, styled)
-    handles = [_draw(result, curve, metric, look) for curve, look in styled]
+    handles = [_draw(result, curve, curves.axis, metric, look) for curve, look in styled]
     result.set_ylabel(metric.heading)
     result.set_xlabel(Axis.FRAME.heading)
     result.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -131,9 +132,9 @@ def _styled(curves: Sequence[Curve]) -> list[tuple[Curve, dict[str, Any]]]:
     return list(zip(curves, looks, strict=True))
 
 
-def _draw(panel: Axes, curve: Curve, metric: Metric, look: dict[str, Any]) -> Line2D:
+def _draw(panel: Axes, curve: Curve, axis: Axis, metric: Metric, look: dict[str, Any]) -> Line2D:
     """A line, and its points: hollow where pictures did not arrive as they were sent."""
-    found = [(point.x, metric.of(point), point.fallen_back) for point in curve.points]
+    found = [(_x(point, axis), metric.of(point), point.fallen_back) for point in curve.points]
     known = [(x, value, fallen) for x, value, fallen in found if value is not None]
     solid = [n for n, (_, _, fallen) in enumerate(known) if not fallen]
     hollow = [(x, value) for x, value, fallen in known if fallen]
@@ -142,6 +143,11 @@ def _draw(panel: Axes, curve: Curve, metric: Metric, look: dict[str, Any]) -> Li
     xs, values = [x for x, _ in hollow], [value for _, value in hollow]
     panel.plot(xs, values, **look | {"linestyle": "none"}, markerfacecolor="none")
     return line
+
+
+def _x(point: Point, axis: Axis) -> float:
+    """Where a point is drawn: at the bandwidth ratio that was used, not at the one asked for."""
+    return point.cbr if axis is Axis.CBR and point.cbr is not None else point.x
 
 
 def _legend(figure: Figure, handles: list[Line2D], curves: Curves) -> None:

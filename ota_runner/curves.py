@@ -212,31 +212,29 @@ def _place(run: PastRun, axis: Axis) -> float:
 def _options(run: PastRun, without: Collection[str]) -> dict[str, Any]:
     """What makes a run another curve's."""
     chosen = run.swept.hindsight if run.swept else None
-    ignored = {*without, chosen, "images", "record_iq", "weights"}
-    options = {name: value for name, value in run.config.items() if name not in ignored}
-    return options | {"weights": run.summary.weights}
+    ignored = {*without, chosen, "images", "record_iq"}
+    options = run.config | {"weights": run.summary.weights}
+    return {k: v for k, v in options.items() if k not in ignored and v is not None}
 
 
 def _identity(run: PastRun, without: Collection[str]) -> str:
-    label = run.swept.label if run.swept else None
-    return json.dumps([label, _options(run, without)], sort_keys=True, default=str)
+    return json.dumps([_name(run), _options(run, without)], sort_keys=True, default=str)
 
 
 def _labels(runs: Sequence[PastRun], axis: Axis) -> list[str]:
     """Names of curves, given one run of each: scheme or label, and in what namesakes differ."""
-    names = [run.swept.label if run.swept else run.manifest.scheme for run in runs]
+    names = [_name(run) for run in runs]
     options = [_options(run, _MOVED_ALONG[axis]) for run in runs]
     labels = []
     for name, own in zip(names, options, strict=True):
         namesakes = [other for its, other in zip(names, options, strict=True) if its == name]
-        differing = [k for k in own if any(other.get(k) != own[k] for other in namesakes)]
-        told = [f"{key} {_short(own[key])}" for key in differing if own[key] is not None]
-        labels.append(", ".join([name, *told]))
+        differing = (k for k in own if any(other.get(k) != own[k] for other in namesakes))
+        labels.append(", ".join([name, *(f"{key} {own[key]}" for key in differing)]))
     return labels
 
 
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _name(run: PastRun) -> str:
+    return run.swept.label if run.swept else run.manifest.scheme
 
 
 def _grouped(runs: Iterable[PastRun], key: Callable[[PastRun], _K]) -> dict[_K, list[PastRun]]:

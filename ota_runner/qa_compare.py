@@ -205,6 +205,20 @@ def test_of_equal_runs_the_latest_counts(tmp_path: Path) -> None:
     assert [point.psnr_db for point in curve.points] == [20]
 
 
+def test_no_curve_hides_another(tmp_path: Path) -> None:
+    """A run beside a sweep joins its curve; one of nearly the same rate does not."""
+    write_run(tmp_path / "swept", [20.0], snr=0.0)
+    swept = SweptRun(label="linear", folder="swept", axes={"snr": 0.0}, pictures=1)
+    SweepRecord(command="by hand", runs=[swept]).write(tmp_path)
+    write_run(tmp_path / "loose", [25.0], snr=5.0, count=None)
+    write_run(tmp_path / "near", [21.0], snr=0.0, cbr=0.25001)
+    curves = draw_curves(find_runs([tmp_path])[0]).curves
+    assert {curve.label: [point.psnr_db for point in curve.points] for curve in curves} == {
+        "linear, cbr 0.25": [20, 25],
+        "linear, cbr 0.25001": [21],
+    }
+
+
 def test_the_best_of_a_choice_in_hindsight_counts(tmp_path: Path) -> None:
     runs = []
     for snr, psnrs in ((0.0, {"low": 20.0, "high": 12.0}), (9.0, {"low": 21.0, "high": 30.0})):
