@@ -14,6 +14,8 @@ from ota_runner.console import ROWS, number
 from ota_runner.curves import Axis, Curves, Metric
 from ota_runner.deltas import Delta
 
+_PLACE = {Axis.SNR: "SNR dB", Axis.CBR: "CBR", Axis.FRAME: "frame"}
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -73,7 +75,7 @@ def table_rows(curves: Curves, metric: Metric) -> list[Row]:
 def comparison_table(curves: Curves, metric: Metric) -> Table:
     """The table for a terminal; of a long trace, the last row alone."""
     table = Table(title=metric.heading, title_justify="left", caption_justify="left")
-    table.add_column(curves.axis.heading, justify="right", overflow="fold")
+    table.add_column(_PLACE[curves.axis], justify="right", overflow="fold")
     for curve in curves.curves:
         table.add_column(escape(curve.label), justify="right", overflow="fold")
     rows = table_rows(curves, metric)

@@ -70,8 +70,10 @@ def _delta(anchor: Curve, curve: Curve, metric: Metric) -> Delta:
             rate, psnr = bd_rate_percent(*pair), bd_psnr_db(*pair)
         except ValueError as error:
             note = str(error)
-    if rate is None and psnr is None:
-        note = note or "the curves do not overlap"
+    if note is None and rate is None:
+        note = "the curves have no PSNR in common"
+    elif note is None and psnr is None:
+        note = "the curves have no CBR in common"
     elif warned:
         note = "the curves share less than three quarters of their range"
     return Delta(

@@ -265,13 +265,16 @@ def test_bjontegaard_deltas_over_the_rate(
         cbr, psnr = 0.05 * 2**step, 25.0 + 5 * step
         write_run(tmp_path / f"a{step}", [psnr], cbr=cbr)
         write_run(tmp_path / f"b{step}", [psnr], scheme="jpeg+ldpc", cbr=0.9 * cbr)
-    write_run(tmp_path / "c", [28.0], scheme="webp+ldpc", cbr=0.05)
+        write_run(tmp_path / f"c{step}", [psnr - 20], scheme="linear", cbr=cbr, seed=1)
+    write_run(tmp_path / "d", [28.0], scheme="webp+ldpc", cbr=0.05)
     assert execute(["compare", str(tmp_path)]) == 0
     assert "-10.00" in capsys.readouterr().out
     found = compared(tmp_path)
     assert found["axis"] == "cbr"
-    jpeg, webp = found["deltas"]
-    assert (jpeg["anchor"], jpeg["label"]) == ("linear", "jpeg+ldpc")
+    jpeg, poor, webp = found["deltas"]
+    assert (jpeg["anchor"], jpeg["label"]) == ("linear, seed 0", "jpeg+ldpc")
+    assert (poor["bd_rate_percent"], poor["note"]) == (None, "the curves have no PSNR in common")
+    assert poor["bd_psnr_db"] == pytest.approx(-20)
     assert jpeg["bd_rate_percent"] == pytest.approx(-10, abs=0.2)
     assert jpeg["bd_psnr_db"] == pytest.approx(0.76, abs=0.02)  # 5 log2(1 / 0.9)
     assert webp["bd_rate_percent"] is webp["bd_psnr_db"] is None
