@@ -41,11 +41,18 @@ def packet_error_rate(n_bits: int, rate: Fraction, snr_db: float) -> float:
     Returns:
         From 0 to 1.
     """
+    # A lower rate sends all that a higher one sends, and never does worse.
+    weaker = RATES[RATES.index(rate) :]
+    events = 10 ** min(0.0, *(_log_error_events(other, snr_db) for other in weaker))
+    return float(-np.expm1(-(n_bits + CHECK.crc.length) * events))
+
+
+def _log_error_events(rate: Fraction, snr_db: float) -> float:
+    """log10 of the error events a bit, on the line through the two nearest measurements."""
     snrs, log_events = _error_events()[rate]
     place = int(np.clip(np.searchsorted(snrs, snr_db), 1, len(snrs) - 1))
     slope = (log_events[place] - log_events[place - 1]) / (snrs[place] - snrs[place - 1])
-    events = 10 ** min(log_events[place] + slope * (snr_db - snrs[place]), 0.0)
-    return float(-np.expm1(-(n_bits + CHECK.crc.length) * events))
+    return float(log_events[place] + slope * (snr_db - snrs[place]))
 
 
 @lru_cache(maxsize=1)

@@ -12,6 +12,7 @@ from semcom_models.codecs.base import Request
 from semcom_models.codecs.flat_picture import COLOUR_BITS, flat_picture, least_section
 from semcom_models.codecs.options import options_from_yaml
 from semcom_models.codecs.registry import for_label, load, scheme_info
+from semcom_models.codecs.separate_carriers import MARGIN_DB, TARGET, IdealCode
 from semcom_models.codecs.separate_mcs import CANDIDATES, SeparateOptions, hindsight_candidates
 from semcom_models.data import sample_pictures
 from semcom_models.metrics import psnr_db
@@ -105,8 +106,6 @@ def test_a_bound_holds_on_both_sides_of_its_snr(name, crop):
 @settings(deadline=None, max_examples=15)
 @given(st.floats(-5, 35), st.integers(1, 20000))
 def test_a_bound_claims_no_more_than_capacity(snr_db, uses):
-    from semcom_models.codecs.separate_carriers import IdealCode
-
     bits = IdealCode(snr_db).most_bits(uses)
     exact = uses * np.log2(1 + 10 ** (snr_db / 10))
     assert exact * (1 - 1e-5) - 1 <= bits <= exact * (1 + 1e-6)
@@ -244,11 +243,11 @@ def test_leftovers_pay_for_robustness():
         stream, colour = encode(codec, picture, snr_db).sections
         assert isinstance(stream, DigitalSection)
         room = picture.numel() // 6 - symbol_count(colour.bits.size, colour.mcs)
-        risk = failure_probability(stream.bits.size, stream.mcs, snr_db - 0.1)
-        assert risk <= 1e-3
+        risk = failure_probability(stream.bits.size, stream.mcs, snr_db - MARGIN_DB)
+        assert risk <= TARGET
         for mcs in CANDIDATES:
             if symbol_count(stream.bits.size, mcs) <= room:
-                assert failure_probability(stream.bits.size, mcs, snr_db - 0.1) >= risk
+                assert failure_probability(stream.bits.size, mcs, snr_db - MARGIN_DB) >= risk
 
 
 def test_fixed_schemes_are_taken_whatever_the_channel(crop):
