@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from semcom_phy.block_error_curve import block_efficiency, curve_of
 from semcom_phy.digital import decode_symbols, encode_bits, max_bits
 from semcom_phy.link_adaptation import choose_mcs, failure_probability
 from semcom_phy.mcs_tables import MCS, TABLE_1, TABLE_2, mcs_index
@@ -58,15 +59,25 @@ def test_probabilities_fall_with_the_snr(n_bits, mcs, snr_db, more):
     ],
 )
 def test_sections_are_lost_as_often_as_predicted(name, n_bits):
-    # 0.2 dB to either side of what is predicted to lose one in ten.
+    # To within 0.15 dB and three standard deviations of the count.
     mcs = mcs_index(name)
-    snr_db = snr_of(0.1, n_bits, mcs)
-    sections = 150 if n_bits < 5000 else 60
-    for offset, few in ((-0.2, False), (0.2, True)):
-        expected = failure_probability(n_bits, mcs, snr_db + offset) * sections
-        spread = 4 * np.sqrt(expected) + 1
-        between = sections_lost(n_bits, mcs, snr_db + offset, sections)
-        assert between < 0.1 * sections + spread if few else between > 0.1 * sections - spread
+    snr_db = snr_of(0.5, n_bits, mcs)
+    sections = 300 if n_bits < 5000 else 60
+    lost = sections_lost(n_bits, mcs, snr_db, sections)
+    fewest = sections * failure_probability(n_bits, mcs, snr_db + 0.15)
+    most = sections * failure_probability(n_bits, mcs, snr_db - 0.15)
+    chance = 3 * np.sqrt(0.25 * sections)
+    assert fewest - chance < lost < most + chance
+
+
+def test_a_section_is_lost_with_any_of_its_blocks():
+    mcs, n_bits = mcs_index("nr-64qam-666/1024"), 50_000
+    section = MCS[mcs].code.segmentation(n_bits)
+    assert section.blocks == 6
+    curve, efficiency = curve_of(mcs, section), block_efficiency(MCS[mcs], section)
+    for snr_db in (12.5, 13.0, 13.4):
+        arrives = (1 - curve.error_rate(efficiency, snr_db)) ** 6
+        assert failure_probability(n_bits, mcs, snr_db) == pytest.approx(1 - arrives)
 
 
 @settings(deadline=None, max_examples=40)
