@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TypeAlias
 
-import bjontegaard  # type: ignore[import-untyped]
+import bjontegaard
 
 Curve: TypeAlias = Sequence[tuple[float, float]]
 
