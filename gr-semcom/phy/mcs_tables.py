@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -150,10 +151,11 @@ def mcs_index(name: str) -> int:
     """The index of a scheme in :data:`MCS`.
 
     Raises:
-        ValueError: no scheme of that name; the message lists them.
+        ValueError: no scheme of that name; the message has the nearest names.
     """
     if name not in _INDEX:
-        raise ValueError(f"no MCS '{name}', choose one of: {', '.join(_INDEX)}")
+        near = difflib.get_close_matches(name, _INDEX, n=3, cutoff=0.0)
+        raise ValueError(f"no MCS {name!r}; the nearest are {', '.join(near)}")
     return _INDEX[name]
 
 
