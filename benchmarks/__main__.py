@@ -13,6 +13,7 @@ from benchmarks.codec import codec_kodak_s
 from benchmarks.ldpc import ldpc_decoder_gr_fec, ldpc_decoder_sionna
 from benchmarks.modem import modem_kodak_cpu_s
 from benchmarks.result import PeerMissing, Result
+from benchmarks.separate import bpg_ldpc_kodak_s
 from ota_runner.versions import machine, versions
 
 BENCHMARKS: dict[str, Callable[[int], Result]] = {
@@ -20,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[int], Result]] = {
     for benchmark in (
         modem_kodak_cpu_s,
         codec_kodak_s,
+        bpg_ldpc_kodak_s,
         ldpc_decoder_sionna,
         ldpc_decoder_gr_fec,
     )

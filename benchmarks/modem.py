@@ -46,6 +46,14 @@ def receive(samples: ComplexArray, numerology: Numerology) -> list[Reception]:
     return receptions + assembler.flush()
 
 
+def noisy(samples: ComplexArray, rng: np.random.Generator) -> ComplexArray:
+    """Samples at an Es/N0 of :data:`SNR_DB`."""
+    # Carriers of unit power over noise of this variance per sample are at this Es/N0.
+    scale = np.float32(np.sqrt(10 ** (-SNR_DB / 10) / 2))
+    noise = scale * rng.standard_normal((*samples.shape, 2), np.float32)
+    return samples + noise.view(np.complex64)[..., 0]
+
+
 def modem_kodak_cpu_s(repeats: int) -> Result:
     """CPU seconds of transmitting and receiving a Kodak picture at CBR 1/6 and 10 dB.
 
@@ -55,10 +63,7 @@ def modem_kodak_cpu_s(repeats: int) -> Result:
     rng = np.random.default_rng(1)
     transmission = kodak_transmission(rng)
     sent = measure(lambda: transmit(transmission, NARROW), repeats)
-    # Carriers of unit power over noise of this variance per sample are at this Es/N0.
-    scale = np.float32(np.sqrt(10 ** (-SNR_DB / 10) / 2))
-    noise = scale * rng.standard_normal((*sent.value.shape, 2), np.float32)
-    samples = sent.value + noise.view(np.complex64)[..., 0]
+    samples = noisy(sent.value, rng)
     received = measure(lambda: receive(samples, NARROW), repeats)
     whole = [reception for reception in received.value if reception.fragments.all()]
     if len(whole) != 1:

@@ -21,14 +21,14 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_bench_json_has_every_figure_and_its_parts(tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
     # All but the one that would install its peer.
-    names = ("modem_kodak_cpu_s", "codec_kodak_s", "ldpc_decoder_gr_fec")
+    names = ("modem_kodak_cpu_s", "codec_kodak_s", "bpg_ldpc_kodak_s", "ldpc_decoder_gr_fec")
     ended = bench("--only", *names, "--repeats", "1", "--output", str(file))
     assert ended.returncode == 0, ended.stderr
     document = json.loads(file.read_text())
     assert document["format"] == 1
     assert document["machine"]["cores"] >= 1
     results = {result["name"]: result for result in document["results"]}
-    assert set(results) == {"modem_kodak_cpu_s", "codec_kodak_s", "ldpc_decoder"}
+    assert set(results) == {*names[:3], "ldpc_decoder"}
     for result in results.values():
         assert result["name"] in ended.stdout
         assert result["ours"] > 0
