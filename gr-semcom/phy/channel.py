@@ -1,23 +1,32 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A channel for sample streams: clock, echoes, carrier offset, noise.
+"""A channel for sample streams: echoes, clock, carrier offset, noise, and imperfect radios.
 
 The order is that of the physics, with everything that the two ends disagree about put into the
-receiver: echoes, delay and the receiver's sampling clock, its oscillator, its noise, and when it
-starts to listen. Whatever the stream's pieces, the result is the same.
+receiver:
+
+1. the transmitter's amplifier: clipping;
+2. the air: echoes, fading, delay; the interferer comes in at the receiver's antennas;
+3. the receiver: its sampling clock, its oscillator, its noise, IQ imbalance and DC offset of its
+   mixer, samples that its host misses, and when it starts and stops to listen.
+
+Whatever the stream's pieces, the result is the same.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
-from semcom_phy.exchange import ComplexArray
+from semcom_phy.echo_filter import EchoFilter
+from semcom_phy.exchange import BoolArray, ComplexArray
+from semcom_phy.impairments import GapMask, Impairments, clip, frame_power, unbalance
 from semcom_phy.numerology import Numerology
 from semcom_phy.resampler import Resampler
-from semcom_phy.sample_buffer import SampleBuffer
+from semcom_phy.tap_process import ConstantTaps, Multipath, TapProcess
 
 
 @dataclass(frozen=True)
@@ -40,13 +49,17 @@ class ChannelConfig:
     Attributes:
         snr_db: Es/N0 of subcarriers that a transmit antenna sends with unit power over a path of
             unit gain: the noise has variance ``10^(-snr_db/10)`` per complex sample and receive
-            antenna, whatever the taps. None for no noise.
+            antenna, whatever the taps. A fading channel has unit mean gain: single realisations
+            are better or worse. None for no noise.
         cfo_hz: carrier frequency of the receiver's input above its own.
         phase: of the carrier at the first sample, in rad.
         delay: in samples, at least 0, fractions allowed.
         sco_ppm: by how much the receiver's sampling interval is too long, in parts per
             million, within +-1000.
-        taps: echoes; empty for one at no delay, from each antenna to its like.
+        taps: echoes that stay as they are; empty for one at no delay, from each antenna to its
+            like.
+        multipath: a fading channel or a trace instead of ``taps``; None for none.
+        impairments: of both radios.
         start_sample: the receiver misses this many samples at first.
         stop_sample: the receiver hears no sample from this one on (counted like
             ``start_sample``); None for never.
@@ -61,6 +74,8 @@ class ChannelConfig:
     delay: float = 0.0
     sco_ppm: float = 0.0
     taps: tuple[ChannelTap, ...] = ()
+    multipath: Multipath | None = None
+    impairments: Impairments = field(default_factory=Impairments)
     start_sample: int = 0
     stop_sample: int | None = None
 
@@ -77,6 +92,8 @@ class ChannelConfig:
             raise ValueError(f"channel sco_ppm is {self.sco_ppm}, choose -1000 to 1000")
         if any(not (math.isfinite(tap.delay) and tap.delay >= 0) for tap in self.taps):
             raise ValueError("the delays of channel taps must be finite and not negative")
+        if self.taps and self.multipath is not None:
+            raise ValueError("channel taps and multipath exclude each other: give one of them")
         if self.start_sample < 0:
             raise ValueError(f"channel start_sample is {self.start_sample}, it must not be < 0")
         if self.stop_sample is not None and self.stop_sample < self.start_sample:
@@ -89,12 +106,12 @@ class SampleChannel:
     Args:
         config: what it does.
         numerology: sample rate and antennas.
-        seed: of the noise, which is drawn afresh for every sample; several numbers make one
-            seed together.
+        seed: of all that is drawn; the noise is drawn afresh for every sample. Several numbers
+            make one seed together.
 
     Raises:
-        ValueError: taps of other numbers of antennas, or a carrier offset beyond half the
-            sample rate.
+        ValueError: taps or a trace of other numbers of antennas, echoes that last too long, or a
+            carrier offset beyond half the sample rate.
     """
 
     def __init__(
@@ -105,23 +122,21 @@ class SampleChannel:
                 f"carrier offset of {config.cfo_hz} Hz does not fit a sample rate of "
                 f"{numerology.sample_rate}"
             )
-        self.config = config
+        self.config, self._numerology = config, numerology
         self._rx, self._tx = numerology.rx_antennas, numerology.tx_antennas
         self._turns = config.cfo_hz / numerology.sample_rate
         self._noise_scale = (
             None if config.snr_db is None else math.sqrt(0.5 * 10 ** (-config.snr_db / 10))
         )
-        self._generator = np.random.default_rng(seed)
-        taps = config.taps or (ChannelTap(0.0, _straight_gain(self._rx, self._tx)),)
-        # One resampler a tap: its delay, and the receiver's clock.
-        self._paths = [
-            (
-                _gain_matrix(tap.gain, self._rx, self._tx),
-                Resampler(self._tx, tap.delay + config.delay, 1 + config.sco_ppm * 1e-6),
-                SampleBuffer(self._tx),
-            )
-            for tap in taps
-        ]
+        sequence = np.random.SeedSequence(seed)
+        self._noise = np.random.default_rng(sequence)
+        fading, interference, gaps = map(np.random.default_rng, sequence.spawn(3))
+        self._interference = interference
+        taps = _realise(config, numerology, fading)
+        self._echoes = EchoFilter(taps, numerology.sample_rate, self._tx) if taps else None
+        self._clock = Resampler(self._rx, config.delay, 1 + config.sco_ppm * 1e-6)
+        losses = config.impairments.gaps
+        self._gaps = None if losses is None else GapMask(losses, numerology.sample_rate, gaps)
         self._position = 0  # of the next sample on the receiver's clock
 
     def process(self, samples: ComplexArray) -> ComplexArray:
@@ -131,7 +146,7 @@ class SampleChannel:
             samples: ``[tx, n]``.
 
         Returns:
-            ``[rx, m]``, all that no later input can change; ``m`` lags by some 20 samples.
+            ``[rx, m]``, all that no later input can change; ``m`` lags by some 20 to 50 samples.
 
         Raises:
             ValueError: another number of antennas.
@@ -139,42 +154,86 @@ class SampleChannel:
         samples = np.asarray(samples, dtype=np.complex64)
         if samples.ndim != 2 or samples.shape[0] != self._tx:
             raise ValueError(f"samples have shape {samples.shape}, [{self._tx}, n] is expected")
-        for _, resampler, pending in self._paths:
-            pending.append(resampler.process(samples))
-        return self._emit(min(pending.end for _, _, pending in self._paths))
+        impairments = self.config.impairments
+        if impairments.clipping_db is not None:
+            samples = clip(samples, impairments.clipping_db, self._numerology)
+        if self._echoes is not None:
+            samples = self._echoes.process(samples)
+        return self._receive(self._clock.process(samples))
 
     def flush(self) -> ComplexArray:
         """The stream ends: the rest ``[rx, m]``, until the last echo has died away."""
-        for _, resampler, pending in self._paths:
-            pending.append(resampler.flush())
-        return self._emit(max(pending.end for _, _, pending in self._paths))
+        rest = self._clock.process(self._echoes.flush()) if self._echoes is not None else None
+        pieces = [] if rest is None else [rest]
+        return self._receive(np.concatenate([*pieces, self._clock.flush()], axis=1))
 
-    def _emit(self, stop: int) -> ComplexArray:
-        """Everything up to sample ``stop`` of the receiver's clock."""
-        start, count = self._position, max(stop - self._position, 0)
-        out = np.zeros((self._rx, count), np.complex64)
-        for gain, _, pending in self._paths:
-            out += gain @ pending.view(start, start + count)
-            pending.discard(start + count)
-        self._position = start + count
+    def _receive(self, samples: ComplexArray) -> ComplexArray:
+        """What the receiver makes of the next samples ``[rx, n]`` on its clock."""
+        position = self._position + np.arange(samples.shape[1])
+        self._position += samples.shape[1]
+        samples = self._with_interference(samples, position)
         if self._turns or self.config.phase:
-            angle = (self._turns * np.arange(start, start + count)) % 1.0
-            out *= np.exp(1j * (2 * np.pi * angle + self.config.phase)).astype(np.complex64)
+            angle = (self._turns * position) % 1.0
+            turn = np.exp(1j * (2 * np.pi * angle + self.config.phase))
+            samples = samples * turn.astype(np.complex64)
         if self._noise_scale is not None:
-            # [sample, antenna, part]: in the order of the stream, whatever its pieces.
-            shape = (count, self._rx, 2)
-            noise = self._generator.standard_normal(shape, np.float32) * self._noise_scale
-            out += noise.astype(np.float32).view(np.complex64)[..., 0].T
-        heard = self.config.stop_sample
-        low = max(self.config.start_sample - start, 0)
-        high = count if heard is None else min(max(heard - start, 0), count)
-        return out[:, low : max(low, high)]
+            noise = _gaussian(self._noise, (self._rx, position.size), self._noise_scale)
+            samples = samples + noise
+        impairments = self.config.impairments
+        if impairments.iq_gain_db or impairments.iq_phase_deg:
+            samples = unbalance(samples, impairments.iq_gain_db, impairments.iq_phase_deg)
+        if impairments.dc_db is not None:
+            power = frame_power(self._numerology) * 10 ** (impairments.dc_db / 10)
+            samples = samples + np.complex64(math.sqrt(power))
+        return samples[:, self._heard(position)]
+
+    def _with_interference(
+        self, samples: ComplexArray, position: NDArray[np.int64]
+    ) -> ComplexArray:
+        interferer = self.config.impairments.interferer
+        if interferer is None:
+            return samples
+        hit = np.flatnonzero(interferer.active(position, self._numerology.sample_rate))
+        power = frame_power(self._numerology) * 10 ** (interferer.power_db / 10)
+        samples = samples.copy()
+        shape = (self._rx, hit.size)
+        samples[:, hit] += _gaussian(self._interference, shape, math.sqrt(power / 2))
+        return samples
+
+    def _heard(self, position: NDArray[np.int64]) -> BoolArray:
+        """Which of the receiver's samples its host gets."""
+        stop = self.config.stop_sample
+        heard: BoolArray = position >= self.config.start_sample
+        if stop is not None:
+            heard &= position < stop
+        if self._gaps is not None and position.size:
+            heard &= self._gaps.keep(int(position[0]), position.size)
+        return heard
 
 
-def _straight_gain(rx: int, tx: int) -> tuple[tuple[complex, ...], ...]:
-    """Antenna to like antenna; where one end has more, all of its antennas share."""
-    if rx == tx:
-        return tuple(tuple(complex(i == j) for j in range(tx)) for i in range(rx))
+def _gaussian(generator: np.random.Generator, shape: tuple[int, int], scale: float) -> ComplexArray:
+    """Noise ``[antennas, n]`` whose parts have standard deviation ``scale``."""
+    # [sample, antenna, part]: in the order of the stream, whatever its pieces.
+    drawn = generator.standard_normal((*shape[::-1], 2), np.float32) * scale
+    return drawn.astype(np.float32).view(np.complex64)[..., 0].T
+
+
+def _realise(
+    config: ChannelConfig, numerology: Numerology, generator: np.random.Generator
+) -> TapProcess | None:
+    """The taps of a channel; None where the samples go straight through."""
+    rx, tx = numerology.rx_antennas, numerology.tx_antennas
+    if config.multipath is not None:
+        return config.multipath.realise(rx, tx, generator)
+    if not config.taps and rx == tx:
+        return None
+    taps = config.taps or (ChannelTap(0.0, _sharing_gain(rx, tx)),)
+    delays = np.array([tap.delay for tap in taps]) / numerology.sample_rate
+    return ConstantTaps(delays, np.stack([_gain_matrix(tap.gain, rx, tx) for tap in taps]))
+
+
+def _sharing_gain(rx: int, tx: int) -> tuple[tuple[complex, ...], ...]:
+    """Of links of which one end has more antennas: all of them share."""
     return tuple(tuple(1.0 + 0j for _ in range(tx)) for _ in range(rx))
 
 

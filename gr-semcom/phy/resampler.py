@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from semcom_phy.exchange import ComplexArray
 from semcom_phy.sample_buffer import SampleBuffer
 
-_HALF_TAPS = 24
+HALF_TAPS = 24
 """Input samples on either side of an output sample."""
 
 _KAISER_BETA = 9.0
@@ -22,13 +22,26 @@ _PHASES = 1024
 """Tabulated fractions of a sample, linearly interpolated between: error below -110 dB."""
 
 
+def interpolation_weights(distance: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Windowed sinc of unit DC gain.
+
+    Args:
+        distance: ``[..., n]`` of the place wanted from each of the samples around, in samples;
+            all samples less than 24 away must be among them.
+
+    Returns:
+        Weights of the samples ``[..., n]``; a place on a sample is exactly that sample.
+    """
+    edge = np.sqrt(np.maximum(1 - (distance / HALF_TAPS) ** 2, 0.0))
+    window = np.where(edge > 0, np.i0(_KAISER_BETA * edge) / np.i0(_KAISER_BETA), 0.0)
+    weights = np.where(distance == np.round(distance), distance == 0, np.sinc(distance)) * window
+    return (weights / weights.sum(axis=-1, keepdims=True)).astype(np.float32)
+
+
 def _interpolation_table() -> NDArray[np.float32]:
-    """Filters ``[phases + 1, 2 half taps]`` for delays of 0 to 1 sample, of unit DC gain."""
+    """Filters ``[phases + 1, 2 half taps]`` for delays of 0 to 1 sample."""
     fraction = np.arange(_PHASES + 1)[:, None] / _PHASES
-    distance = fraction - np.arange(-_HALF_TAPS + 1, _HALF_TAPS + 1)[None, :]
-    edge = np.sqrt(np.maximum(1 - (distance / _HALF_TAPS) ** 2, 0.0))
-    table = np.sinc(distance) * np.i0(_KAISER_BETA * edge) / np.i0(_KAISER_BETA)
-    return (table / table.sum(axis=1, keepdims=True)).astype(np.float32)
+    return interpolation_weights(fraction - np.arange(-HALF_TAPS + 1, HALF_TAPS + 1)[None, :])
 
 
 _TABLE = _interpolation_table()
@@ -89,13 +102,13 @@ class Resampler:
     def process(self, samples: ComplexArray) -> ComplexArray:
         """Take ``[antennas, n]``, give the outputs that no later input changes."""
         self._buffer.append(samples)
-        reach = 0 if self._whole else _HALF_TAPS
+        reach = 0 if self._whole else HALF_TAPS
         # The last output at position p needs input up to floor(p) + reach.
         return self._produce(self._buffer.end - reach)
 
     def flush(self) -> ComplexArray:
         """The outputs up to the end of the last input sample's filter; then start afresh."""
-        reach = 0 if self._whole else _HALF_TAPS
+        reach = 0 if self._whole else HALF_TAPS
         return self._produce(self._buffer.end + reach)
 
     def _produce(self, limit: int) -> ComplexArray:
@@ -103,16 +116,16 @@ class Resampler:
         stop = max(math.ceil((limit + self._delay) / self._step), self._next)
         while stop > self._next and (stop - 1) * self._step - self._delay >= limit:
             stop -= 1  # rounding of the division
-        first = math.floor(self._next * self._step - self._delay) - _HALF_TAPS
+        first = math.floor(self._next * self._step - self._delay) - HALF_TAPS
         count = stop - self._next
         if self._whole:
             start = self._next - int(self._delay)
             out = self._buffer.view(start, start + count).copy()
         else:
-            last = math.floor(max(stop - 1, 0) * self._step - self._delay) + _HALF_TAPS + 2
+            last = math.floor(max(stop - 1, 0) * self._step - self._delay) + HALF_TAPS + 2
             samples = np.ascontiguousarray(self._buffer.view(first, max(last, first)))
             out = np.empty((self._antennas, count), np.complex64)
             _interpolate(samples, first, self._next, self._step, self._delay, _TABLE, out)
         self._next = stop
-        self._buffer.discard(math.floor(stop * self._step - self._delay) - _HALF_TAPS)
+        self._buffer.discard(math.floor(stop * self._step - self._delay) - HALF_TAPS)
         return out
