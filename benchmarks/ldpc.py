@@ -12,8 +12,8 @@ import numpy as np
 
 from benchmarks.result import PeerMissing, Result
 from benchmarks.timing import measure, one_core
+from semcom_phy.awgn import send_bits
 from semcom_phy.ldpc import LDPC5G
-from semcom_phy.qam import demap, map_bits
 
 ITERATIONS = 20
 SNR_DB = 1.5
@@ -35,11 +35,7 @@ def _ours(k: int, n: int, repeats: int) -> float:
     rng = np.random.default_rng(1)
     code = LDPC5G(k, n)
     bits = rng.integers(0, 2, (BLOCKS, k), np.uint8)
-    symbols = map_bits(code.encode(bits).reshape(-1), 2)
-    noise_var = 10 ** (-SNR_DB / 10)
-    noise = rng.standard_normal((symbols.size, 2), np.float32).view(np.complex64)[:, 0]
-    received = symbols + np.float32(np.sqrt(noise_var / 2)) * noise
-    llr = demap(received, noise_var, 2).reshape(BLOCKS, n)
+    llr = send_bits(code.encode(bits), 2, SNR_DB, rng)
     timing = measure(lambda: code.decode_checked(llr, ITERATIONS, early_stop=False), repeats)
     wrong = (timing.value[0] != bits).any(axis=1).mean()
     if wrong > 0.1:

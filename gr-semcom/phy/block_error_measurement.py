@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from semcom_phy import qam
+from semcom_phy.awgn import send_bits
 from semcom_phy.block_error_curve import (
     CURVES,
     Count,
@@ -23,7 +23,6 @@ from semcom_phy.block_error_curve import (
     shannon_limit_db,
 )
 from semcom_phy.channel_codes import RateMatchedConvolutional
-from semcom_phy.exchange import ComplexArray
 from semcom_phy.mcs_tables import MCS, ModulationCoding
 
 _SECTION_BITS = (24, 50, 100, 170, 292, 293, 600, 1434, 3824, 3825, 5800, 8424)
@@ -36,11 +35,6 @@ _SEARCH_BLOCKS = 40
 _SEARCH_DB = 0.1
 _TAIL = ((0.5, 0.5), (1.3, 0.75), (2.0, 1.0), (2.5, 1.75))
 """Standard deviations above the threshold, and shares of the blocks that are sent there."""
-
-
-def _noisy(symbols: ComplexArray, noise_var: float, rng: np.random.Generator) -> ComplexArray:
-    quadratures = rng.standard_normal((symbols.size, 2), np.float32).view(np.complex64)[:, 0]
-    return np.asarray(symbols + np.float32(np.sqrt(noise_var / 2)) * quadratures)
 
 
 def count_lost(
@@ -58,15 +52,13 @@ def count_lost(
     section = scheme.code.segmentation(section_bits)
     order = scheme.bits_per_symbol
     length = scheme.block_symbols(section) * order
-    noise_var = 10.0 ** (-snr_db / 10.0)
     rng = np.random.default_rng([seed, section.block])
     batch = max(1, _BATCH_BITS // length)
     lost = 0
     for begin in range(0, blocks, batch):
         words = rng.integers(0, 2, (min(batch, blocks - begin), section.block), np.uint8)
-        symbols = qam.map_bits(scheme.code.encode(section, words, length).reshape(-1), order)
-        llr = qam.demap(_noisy(symbols, noise_var, rng), noise_var, order)
-        decoded, _ = scheme.code.decode(section, llr.reshape(-1, length))
+        llr = send_bits(scheme.code.encode(section, words, length), order, snr_db, rng)
+        decoded, _ = scheme.code.decode(section, llr)
         lost += int((decoded != words).any(axis=1).sum())
     return Count(snr_db, blocks, lost)
 

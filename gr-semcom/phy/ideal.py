@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from semcom_phy.awgn import add_noise
 from semcom_phy.capacity import with_bounds, with_stand_ins
 from semcom_phy.exchange import ChannelState, Reception, Transmission
 from semcom_phy.fragments import Frame, ReceivedFrame, assemble, fragment
@@ -128,11 +129,9 @@ class IdealLink(AbstractContextManager["IdealLink"]):
         self, frame: Frame, snr_db: float, rng: np.random.Generator
     ) -> ReceivedFrame:
         variance = np.float32(10.0 ** (-snr_db / 10.0))
-        quadratures = rng.standard_normal((*frame.payload.shape, 2), np.float32)
-        noise = (np.sqrt(variance / 2) * quadratures).view(np.complex64)[..., 0]
         received = ReceivedFrame(
             header=frame.header,
-            payload=frame.payload + noise,
+            payload=add_noise(frame.payload, variance, rng),
             noise_var=np.full(frame.payload.shape, variance, np.float32),
             csi=None,
             snr_db=snr_db,

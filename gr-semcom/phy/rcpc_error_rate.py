@@ -17,7 +17,7 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
-from semcom_phy.qam import demap, map_bits
+from semcom_phy.awgn import send_bits
 from semcom_phy.rcpc import CHECK, RATES, decode_packets, encode_packets, payload_bits
 
 MEASURED_LENGTH = 1024
@@ -74,11 +74,7 @@ def count_lost(rate: Fraction, snr_db: float, packets: int, rng: np.random.Gener
     """Send packets over Gaussian noise and count those that are lost."""
     n_bits = payload_bits(MEASURED_LENGTH, rate)
     bits = rng.integers(0, 2, (packets, n_bits), np.uint8)
-    symbols = map_bits(encode_packets(bits, MEASURED_LENGTH).reshape(-1), 2)
-    noise_var = 10 ** (-snr_db / 10)
-    noise = rng.standard_normal((symbols.size, 2), np.float32).view(np.complex64)[:, 0]
-    received = symbols + np.float32(np.sqrt(noise_var / 2)) * noise
-    llr = demap(received, noise_var, 2).reshape(packets, MEASURED_LENGTH)
+    llr = send_bits(encode_packets(bits, MEASURED_LENGTH), 2, snr_db, rng)
     decoded, _ = decode_packets(llr, n_bits)
     return int((decoded != bits).any(axis=1).sum())
 

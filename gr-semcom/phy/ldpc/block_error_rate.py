@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest
 
+from semcom_phy.awgn import send_bits
 from semcom_phy.exchange import BitArray
 from semcom_phy.ldpc.bit_interleaving import bit_deinterleave, bit_interleave
 from semcom_phy.ldpc.block_code import BlockCode
 from semcom_phy.ldpc.nr import LDPC5G
 from semcom_phy.ldpc.wlan import WLAN_1944_3_4
-from semcom_phy.qam import BITS_PER_SYMBOL, demap, map_bits
+from semcom_phy.qam import BITS_PER_SYMBOL
 
 _BATCH_BITS = 1 << 20
 
@@ -50,11 +51,7 @@ def _wrong_blocks(
 ) -> int:
     """Send a batch ``[blocks, k]`` and count the blocks that arrive wrong."""
     interleaved = bit_interleave(code.encode(bits), bits_per_symbol)
-    symbols = map_bits(interleaved.reshape(-1), bits_per_symbol)
-    noise_var = 10 ** (-snr_db / 10)
-    noise = rng.standard_normal((symbols.size, 2), np.float32).view(np.complex64)[:, 0]
-    received = symbols + np.float32(np.sqrt(noise_var / 2)) * noise
-    llr = demap(received, noise_var, bits_per_symbol).reshape(interleaved.shape)
+    llr = send_bits(interleaved, bits_per_symbol, snr_db, rng)
     decoded = code.decode(bit_deinterleave(llr, bits_per_symbol), iterations)
     return int((decoded != bits).any(axis=1).sum())
 
