@@ -36,17 +36,8 @@ def test_the_command_generates_the_channel_that_the_profile_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "c.npz"
-    arguments = [
-        "tdl-c",
-        "--delay-spread",
-        "3e-7",
-        "--doppler",
-        "20",
-        "--seconds",
-        "0.1",
-        "--seed",
-        "4",
-    ]
+    options = {"--delay-spread": "3e-7", "--doppler": "20", "--seconds": "0.1", "--seed": "4"}
+    arguments = ["tdl-c", *(word for option in options.items() for word in option)]
     channel_trace.main([*arguments, str(path)])
     assert "24 taps" in capsys.readouterr().out
     process = tdl_channel("tdl-c", 3e-7, 20.0).realise(1, 1, _rng(4))

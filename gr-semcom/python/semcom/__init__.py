@@ -22,6 +22,7 @@ from gnuradio.semcom.picture_source import PictureSource
 from gnuradio.semcom.receiver import Receiver
 
 from semcom_phy.channel import ChannelConfig, ChannelTap
+from semcom_phy.named_channels import named_channel
 from semcom_phy.numerology import Numerology, preset
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "PictureSource",
     "Receiver",
     "check",
+    "named_channel",
     "numerology",
 ]
 

@@ -26,15 +26,15 @@ class LoopbackChannel(GuardedBlock):
     receiver that saw where bursts begin would cheat. The result depends on the seed and the
     samples, not on how the scheduler cuts them.
 
-    At a tag ``picture`` the channel starts afresh, its clocks too, with noise that depends on
-    the seed and the picture's number alone: a picture meets the same channel whichever were sent
-    before it.
+    At a tag ``picture`` the channel starts afresh, its clocks too, with fading and noise that
+    depend on the seed and the picture's number alone: a picture meets the same channel whichever
+    were sent before it.
 
     Args:
         config: what the channel does; its ``start_sample`` and ``stop_sample`` count from where
             the channel starts.
         numerology: sample rate and antennas.
-        seed: of the noise.
+        seed: of all that is drawn.
 
     Attributes:
         samples_in, samples_out: per antenna so far; whatever of ``samples_in`` could come out

@@ -3,46 +3,170 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from pathlib import Path
+from typing import Annotated, Self
 
 from gnuradio import gr
 from gnuradio.semcom.loopback_channel import LoopbackChannel
 from gnuradio.semcom.radios.base import Radio, RadioConfig, RadioConfigError, validate_config
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from semcom_phy.channel import ChannelConfig, ChannelTap
+from semcom_phy.impairments import Gaps, Impairments, Interferer
+from semcom_phy.named_channels import (
+    DELAY_SPREAD_S,
+    FADING_NAMES,
+    RICIAN_K_DB,
+    TRACE,
+    named_channel,
+)
 from semcom_phy.numerology import Numerology
+from semcom_phy.tap_process import Multipath
+from semcom_phy.tdl import TDL_NAMES
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+Time = Annotated[Finite, Field(ge=0, le=1e6)]
+
+_CHANNELS = ("awgn", "multipath", *FADING_NAMES)
 
 
 class LoopbackConfig(RadioConfig):
     """Options of the simulated channel."""
 
     snr_db: Annotated[Finite, Field(ge=-30, le=100)] | None = Field(
-        10.0, description="Es/N0 of the payload subcarriers in dB; none for no noise"
+        10.0,
+        description="Es/N0 of the payload subcarriers behind a path of unit mean gain, in dB; "
+        "none for no noise",
     )
-    channel: Literal["awgn", "multipath"] = Field(
-        "awgn", description="awgn: one path; multipath: the given taps"
+    channel: str = Field(
+        "awgn",
+        description="awgn: one path; rayleigh, rician: one that fades; tdl-a to tdl-e: tapped "
+        "delay lines of 3GPP TR 38.901; trace:FILE: a channel recorded or generated; multipath: "
+        "the taps of a configuration file",
     )
-    taps: tuple[tuple[Annotated[Finite, Field(ge=0)], Finite, Finite], ...] = Field(
+    delay_spread_s: Annotated[Finite, Field(ge=0, le=1e-3)] | None = Field(
+        None, description="RMS delay spread of tdl-a to tdl-e in s; default 1e-7"
+    )
+    doppler_hz: Annotated[Finite, Field(ge=0, le=10e3)] | None = Field(
+        None,
+        description="largest Doppler shift of a fading channel in Hz; default 0, which draws a "
+        "channel for each picture",
+    )
+    rician_k_db: Annotated[Finite, Field(ge=-40, le=40)] | None = Field(
+        None, description="K-factor of rician in dB; default 6"
+    )
+    taps: tuple[tuple[Time, Finite, Finite], ...] = Field(
         (),
         description="echoes as (delay in samples, real part, imaginary part of the gain)",
     )
     cfo_hz: Finite = Field(0.0, description="carrier frequency offset in Hz")
-    delay_samples: Annotated[Finite, Field(ge=0, le=1e6)] = Field(
-        0.0, description="delay in samples, fractions allowed"
-    )
+    delay_samples: Time = Field(0.0, description="delay in samples, fractions allowed")
     sco_ppm: Annotated[Finite, Field(ge=-1000, le=1000)] = Field(
         0.0, description="sampling clock offset of the receiver in ppm"
     )
-    seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of the noise")
+    clipping_db: Annotated[Finite, Field(ge=-10, le=60)] | None = Field(
+        None, description="limit of the transmitter's magnitude above its RMS, in dB"
+    )
+    iq_gain_db: Annotated[Finite, Field(ge=-20, le=20)] = Field(
+        0.0, description="gain of the receiver's quadrature branch over the other's, in dB"
+    )
+    iq_phase_deg: Annotated[Finite, Field(ge=-45, le=45)] = Field(
+        0.0, description="angle by which the receiver's branches are off 90 degrees"
+    )
+    dc_db: Annotated[Finite, Field(ge=-100, le=40)] | None = Field(
+        None, description="DC offset of the receiver relative to a frame's power, in dB"
+    )
+    interferer_db: Annotated[Finite, Field(ge=-60, le=60)] | None = Field(
+        None, description="power of an interferer's bursts relative to a frame's, in dB"
+    )
+    interferer_start_s: Time = Field(
+        0.0, description="first burst of the interferer in s from a picture's start"
+    )
+    interferer_length_s: Time = Field(1e-3, description="length of its bursts in s")
+    interferer_period_s: Time = Field(
+        0.0, description="from burst to burst in s; 0 for a single one"
+    )
+    gap_length_s: Time | None = Field(
+        None, description="length of gaps, samples that the receiver misses, in s"
+    )
+    gap_rate_hz: Annotated[Finite, Field(ge=0, le=1e6)] = Field(
+        0.0, description="gaps a second, at random"
+    )
+    gap_starts_s: tuple[Time, ...] = Field(
+        (), description="where further gaps begin, in s from a picture's start"
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of fading, noise and gaps")
+
+    @field_validator("channel")
+    @classmethod
+    def _a_channel_there_is(cls, channel: str) -> str:
+        if channel.startswith(TRACE):
+            # The run's folder may be gone on with from anywhere.
+            return TRACE + str(Path(channel.removeprefix(TRACE)).resolve())
+        if channel not in _CHANNELS:
+            raise ValueError(
+                f"no channel '{channel}', choose one of: {', '.join(_CHANNELS)}, trace:FILE"
+            )
+        return channel
 
     @model_validator(mode="after")
-    def _taps_make_multipath(self) -> Self:
+    def _options_fit_the_channel(self) -> Self:
         if (self.channel == "multipath") != bool(self.taps):
             raise ValueError("taps and channel 'multipath' go together: give both or none")
+        for name, channels in (
+            ("delay_spread_s", TDL_NAMES),
+            ("doppler_hz", FADING_NAMES),
+            ("rician_k_db", ("rician",)),
+        ):
+            if getattr(self, name) is not None and self.channel not in channels:
+                raise ValueError(
+                    f"{name} goes with channel {' or '.join(channels)}, not with '{self.channel}'"
+                )
+        places = self.gap_rate_hz > 0 or bool(self.gap_starts_s)
+        if places != (self.gap_length_s is not None):
+            raise ValueError(
+                "gaps have a length and places: give gap_length_s with gap_rate_hz or gap_starts_s"
+            )
         return self
+
+    def multipath(self) -> Multipath | None:
+        """The fading channel or trace that is asked for, None for neither.
+
+        Raises:
+            ValueError: a file that is no trace.
+            OSError: a file that cannot be read.
+        """
+        return named_channel(
+            "awgn" if self.channel == "multipath" else self.channel,
+            DELAY_SPREAD_S if self.delay_spread_s is None else self.delay_spread_s,
+            self.doppler_hz or 0.0,
+            RICIAN_K_DB if self.rician_k_db is None else self.rician_k_db,
+        )
+
+    def impairments(self) -> Impairments:
+        """Of both radios.
+
+        Raises:
+            ValueError: bursts that overlap.
+        """
+        interferer = gaps = None
+        if self.interferer_db is not None:
+            interferer = Interferer(
+                self.interferer_db,
+                self.interferer_start_s,
+                self.interferer_length_s,
+                self.interferer_period_s,
+            )
+        if self.gap_length_s is not None:
+            gaps = Gaps(self.gap_length_s, self.gap_rate_hz, self.gap_starts_s)
+        return Impairments(
+            clipping_db=self.clipping_db,
+            iq_gain_db=self.iq_gain_db,
+            iq_phase_deg=self.iq_phase_deg,
+            dc_db=self.dc_db,
+            interferer=interferer,
+            gaps=gaps,
+        )
 
 
 class LoopbackRadio(Radio):
@@ -53,7 +177,8 @@ class LoopbackRadio(Radio):
         numerology: sample rate and antennas.
 
     Raises:
-        RadioConfigError: a channel that does not fit the numerology.
+        RadioConfigError: a channel that does not fit the numerology, or a trace that cannot be
+            read.
     """
 
     name = "loopback"
@@ -70,10 +195,17 @@ class LoopbackRadio(Radio):
                 delay=config.delay_samples,
                 sco_ppm=config.sco_ppm,
                 taps=tuple(ChannelTap(delay, complex(re, im)) for delay, re, im in config.taps),
+                multipath=config.multipath(),
+                impairments=config.impairments(),
             )
             self._channel = LoopbackChannel(channel, numerology, config.seed)
         except ValueError as error:
             raise RadioConfigError(f"radio 'loopback': {error}") from error
+        except OSError as error:
+            raise RadioConfigError(
+                f"radio 'loopback': cannot read {config.channel.removeprefix(TRACE)}: "
+                f"{error.strerror}"
+            ) from error
 
     @property
     def sink(self) -> gr.basic_block:
