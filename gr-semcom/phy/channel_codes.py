@@ -55,7 +55,10 @@ class ChannelCode(Protocol):
         ...
 
     def decode(self, section: Segmentation, llr: FloatArray) -> tuple[BitArray, BoolArray]:
-        """Ratios ``log p(0)/p(1)``, ``[blocks, length]``, to blocks and which of them hold."""
+        """Ratios ``log p(0)/p(1)``, ``[blocks, length]``, to blocks and which of them hold.
+
+        Any of a section's blocks, but not none; each with ratios other than 0.
+        """
         ...
 
 
@@ -88,8 +91,7 @@ class RateMatchedConvolutional:
         rows = recover_rate(llr, self.mother.coded_length(section.block))
         words = [self.mother.decode_checked(row, section.holds, self.paths) for row in rows]
         blocks = np.stack(words)
-        # Zeros are made of nothing at all, and pass the check of a block.
-        return blocks, section.holds(blocks) & llr.any(axis=1)
+        return blocks, section.holds(blocks)
 
 
 @dataclass(frozen=True)

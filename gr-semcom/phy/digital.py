@@ -15,9 +15,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from semcom_phy import qam
-from semcom_phy.exchange import ComplexArray, FloatArray, ReceivedDigital
+from semcom_phy.channel_codes import ChannelCode
+from semcom_phy.exchange import (
+    BitArray,
+    BoolArray,
+    ComplexArray,
+    FloatArray,
+    ReceivedDigital,
+)
 from semcom_phy.interleaving import scrambling_bits
 from semcom_phy.mcs_tables import MCS, ModulationCoding, mcs_index, modulation_coding
+from semcom_phy.segmentation import Segmentation
 
 __all__ = [
     "MCS",
@@ -127,6 +135,21 @@ def decode_symbols(
             f"{n_bits} bits at MCS {mcs} take [{expected}] symbols, not {list(np.shape(symbols))}"
         )
     llr = qam.demap(symbols, noise_var, scheme.bits_per_symbol)
-    llr *= np.float32(1.0) - np.float32(2.0) * scrambling_bits(llr.size)
-    words, held = scheme.code.decode(section, llr.reshape(section.blocks, -1))
-    return section.join(words, held)
+    np.negative(llr, out=llr, where=scrambling_bits(llr.size).view(np.bool_))
+    return section.join(*_decode_blocks(scheme.code, section, llr.reshape(section.blocks, -1)))
+
+
+def _decode_blocks(
+    code: ChannelCode, section: Segmentation, llr: FloatArray
+) -> tuple[BitArray, BoolArray]:
+    """Blocks, and which of them hold.
+
+    Fewer ratios than a block has bits leave it undetermined. Such blocks are not tried: a header
+    that tells of a long section, of which nothing else arrives, would keep the decoder busy.
+    """
+    words = np.zeros((section.blocks, section.block), np.uint8)
+    held = np.zeros(section.blocks, np.bool_)
+    heard = np.count_nonzero(llr, axis=1) >= section.block
+    if heard.any():
+        words[heard], held[heard] = code.decode(section, llr[heard])
+    return words, held

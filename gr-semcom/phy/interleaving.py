@@ -19,6 +19,7 @@ _SCRAMBLING = np.uint64(1 << 63)  # keeps the scrambling apart from the orders
 
 _CACHED_LENGTH = 1 << 20  # longer orders are made anew: a cache of them would fill the memory
 _CACHED_BITS = 1 << 23
+_PIECE = 1 << 16
 
 
 def splitmix64(counter: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -64,8 +65,11 @@ def permutation(n: int) -> NDArray[np.int64]:
 
 
 def _scrambling(n: int) -> NDArray[np.uint8]:
-    hashed = splitmix64(np.arange(n, dtype=np.uint64) | _SCRAMBLING)
-    bits = (hashed >> np.uint64(63)).astype(np.uint8)
+    bits = np.empty(n, np.uint8)
+    # Piece by piece: a hash takes 64 bits, several times over, for one bit.
+    for start in range(0, n, _PIECE):
+        counter = np.arange(start, min(start + _PIECE, n), dtype=np.uint64) | _SCRAMBLING
+        bits[start : start + _PIECE] = splitmix64(counter) >> np.uint64(63)
     bits.flags.writeable = False
     return bits
 

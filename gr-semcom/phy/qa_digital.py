@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from semcom_phy.digital import MCS, decode_symbols, encode_bits, max_bits, symbol_count
+from semcom_phy.digital import (
+    MCS,
+    decode_symbols,
+    encode_bits,
+    max_bits,
+    mcs_index,
+    symbol_count,
+)
 
 SCHEMES = range(len(MCS))
 LDPC_SCHEMES = range(3, len(MCS))
@@ -203,6 +210,37 @@ def test_what_is_valid_ends_before_the_first_damaged_block(mcs, data):
     assert not received.ok
     assert received.valid_bits == min(lost) * section.payload
     np.testing.assert_array_equal(received.bits[: received.valid_bits], bits[: received.valid_bits])
+
+
+@pytest.mark.parametrize("name", ["side-information", "nr-qpsk-449/1024", "wlan-qpsk-3/4"])
+def test_blocks_of_which_too_little_arrived_are_not_tried(name, monkeypatch):
+    mcs, n_bits = mcs_index(name), 40_000
+    code = MCS[mcs].code
+    section = code.segmentation(n_bits)
+    tried = []
+
+    def decode(self, section, llr):
+        tried.append(llr.shape[0])
+        return original(self, section, llr)
+
+    original = type(code).decode
+    monkeypatch.setattr(type(code), "decode", decode)
+    bits = np.random.default_rng(0).integers(0, 2, n_bits)
+    x = encode_bits(bits, mcs)
+    noise_var = np.full((section.blocks, x.size // section.blocks), np.inf, np.float32)
+    # A QPSK symbol fewer than the bits of a block.
+    noise_var[1, : section.block // 2 - 1] = 0.01
+    received = decode_symbols(x, noise_var.reshape(-1), n_bits, mcs)
+    assert tried == []
+    assert (received.ok, received.valid_bits) == (False, 0)
+
+    noise_var[[0, 2]] = 0.01
+    received = decode_symbols(x, noise_var.reshape(-1), n_bits, mcs)
+    assert tried == [2]
+    assert (received.ok, received.valid_bits) == (False, section.payload)
+    for block in (0, 2):
+        part = slice(block * section.payload, (block + 1) * section.payload)
+        np.testing.assert_array_equal(received.bits[part], bits[part])
 
 
 def test_bad_input_is_named():

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -56,3 +58,16 @@ def test_scrambling_is_balanced_and_prefix_stable():
     assert abs(bits.mean() - 0.5) < 0.01
     assert abs(np.mean(bits[1:] ^ bits[:-1]) - 0.5) < 0.01
     np.testing.assert_array_equal(scrambling_bits(77), bits[:77])
+
+
+def test_long_scrambling_takes_little_more_memory_than_its_bits():
+    n = (1 << 23) + 100_000  # too long to be kept
+    tracemalloc.start()
+    try:
+        bits = scrambling_bits(n)
+        assert tracemalloc.get_traced_memory()[1] < 1.5 * n
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(bits[: 1 << 18], scrambling_bits(1 << 18))
+    last = np.array([(1 << 63) | (n - 1)], np.uint64)
+    assert bits[-1] == splitmix64(last)[0] >> np.uint64(63)
