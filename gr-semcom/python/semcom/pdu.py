@@ -324,10 +324,14 @@ def _received_to_pmt(section: ReceivedAnalog | ReceivedDigital) -> Pmt:
 
 def _received_from_pmt(entry: Pmt, symbols: _Cut) -> ReceivedAnalog | ReceivedDigital:
     if pmt.dict_has_key(entry, pmt.intern("bits")):
+        bits = vector_from_pmt(_ref(entry, "bits"), np.uint8)
+        valid_bits = _integer(entry, "valid_bits")
+        if not 0 <= valid_bits <= bits.size:
+            raise ValueError(f"PDU: {valid_bits} of {bits.size} bits cannot be valid")
         return ReceivedDigital(
-            bits=vector_from_pmt(_ref(entry, "bits"), np.uint8),
+            bits=bits,
             ok=_boolean(entry, "ok"),
-            valid_bits=_integer(entry, "valid_bits"),
+            valid_bits=valid_bits,
             llr=_optional(entry, "llr", lambda v: vector_from_pmt(v, np.float32)),
         )
     shape = (_integer(entry, "streams"), _integer(entry, "length"))
@@ -379,7 +383,9 @@ def _notes_to_pmt(notes: Mapping[str, str | float]) -> Pmt:
 
 def _notes_from_pmt(entries: Pmt) -> dict[str, str | float]:
     notes = pmt.to_python(entries)
-    if not isinstance(notes, dict) or not all(isinstance(v, str | float) for v in notes.values()):
+    if not isinstance(notes, dict) or not all(
+        isinstance(key, str) and isinstance(value, str | float) for key, value in notes.items()
+    ):
         raise ValueError("expected a dictionary of strings and numbers")
     return notes
 

@@ -214,8 +214,11 @@ KEYS = ["picture", "height", "width", "label", "sections", "csi_id", "age_s"]
         pmt.cons(pmt.dict_add(pmt.car(GOOD), pmt.intern("csi"), pmt.make_dict()), pmt.cdr(GOOD)),
         pmt.cons(pmt.dict_add(pmt.car(GOOD), pmt.intern("snr_db"), pmt.intern("x")), pmt.cdr(GOOD)),
         pmt.cons(pmt.dict_add(pmt.car(GOOD), pmt.intern("notes"), pmt.intern("x")), pmt.cdr(GOOD)),
-        pmt.cons(
-            pmt.dict_add(pmt.car(GOOD), pmt.intern("notes"), pmt.to_pmt({"x": [1]})), pmt.cdr(GOOD)
+        *(
+            pmt.cons(
+                pmt.dict_add(pmt.car(GOOD), pmt.intern("notes"), pmt.to_pmt(notes)), pmt.cdr(GOOD)
+            )
+            for notes in ({"x": [1]}, {1: "x"})
         ),
     ],
 )
@@ -274,6 +277,14 @@ def test_a_damaged_reception_is_one_clear_error() -> None:
     for changed_meta in damaged:
         with pytest.raises(ValueError, match=r"PDU|PMT"):
             reception_from_pdu(pmt.cons(changed_meta, payload))
+
+
+@pytest.mark.parametrize("valid_bits", [-1, 4])
+def test_no_more_bits_are_valid_than_there_are(valid_bits: int) -> None:
+    header = PictureHeader(0, 1, 1, CodecLabel(1), (SectionEntry(True, 3),))
+    part = ReceivedDigital(np.ones(3, np.uint8), False, valid_bits)
+    with pytest.raises(ValueError, match=f"PDU: {valid_bits} of 3 bits cannot be valid"):
+        reception_from_pdu(reception_to_pdu(Reception(header, (part,), 0.1)))
 
 
 @pytest.mark.parametrize("message", [pmt.PMT_T, pmt.intern("10"), pmt.from_complex(1j)])
