@@ -169,4 +169,4 @@ class WirelessLANLDPC:
 
 @lru_cache(maxsize=32)
 def _wireless_lan_code(block: int) -> LDPC80211:
-    return WLAN_1944_3_4.shortened(block)
+    return LDPC80211(block)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from semcom_phy.ldpc import WLAN_1944_3_4
+from semcom_phy.ldpc import LDPC80211, WLAN_1944_3_4
 from semcom_phy.ldpc.wlan import mother_code
 
 
@@ -43,7 +43,7 @@ def test_words_satisfy_all_checks():
 @given(st.integers(1, 1458), st.integers(0))
 def test_shortened_words_are_those_of_zeros_appended(k, seed):
     bits = np.random.default_rng(seed).integers(0, 2, (2, k), np.uint8)
-    code = WLAN_1944_3_4.shortened(k)
+    code = LDPC80211(k)
     whole = WLAN_1944_3_4.encode(np.pad(bits, ((0, 0), (0, 1458 - k))))
     coded = code.encode(bits)
     assert (code.k, code.n) == (k, k + 486)
@@ -54,7 +54,7 @@ def test_shortened_words_are_those_of_zeros_appended(k, seed):
 def test_zeros_that_are_not_sent_help():
     # At a noise that 3/4 does not stand, the shortened code of rate 0.51 does.
     rng = np.random.default_rng(1)
-    for code, arrive in ((WLAN_1944_3_4, False), (WLAN_1944_3_4.shortened(500), True)):
+    for code, arrive in ((WLAN_1944_3_4, False), (LDPC80211(500), True)):
         bits = rng.integers(0, 2, (50, code.k), np.uint8)
         coded = code.encode(bits)
         noise = rng.standard_normal(coded.shape)
@@ -65,4 +65,4 @@ def test_zeros_that_are_not_sent_help():
 @pytest.mark.parametrize("k", [0, 1459])
 def test_no_such_shortening(k):
     with pytest.raises(ValueError, match=f"1 to 1458 information bits, not {k}"):
-        WLAN_1944_3_4.shortened(k)
+        LDPC80211(k)

@@ -50,10 +50,6 @@ class LDPC80211(BlockCode):
         places = np.arange(code.n_columns * _LIFTING_SIZE)
         super().__init__(code, k, places[(places < k) | (places >= code.n_information)])
 
-    def shortened(self, k: int) -> LDPC80211:
-        """The same code for blocks of ``k`` bits."""
-        return LDPC80211(k)
-
 
 WLAN_1944_3_4 = LDPC80211()
 """All 1458 information bits."""
