@@ -112,6 +112,9 @@ def _curves() -> dict[tuple[int, int], list[BlockErrorCurve]]:
 def curve_of(mcs: int, section: Segmentation) -> BlockErrorCurve:
     """The curve of a section's blocks, between those measured.
 
+    Longer and shorter ones count as the nearest measured. That flatters sections of less than 24
+    bits: single bits by 0.5 dB, with the code of IEEE 802.11n by 1.2 dB.
+
     Args:
         mcs: index into :data:`semcom_phy.digital.MCS`.
         section: how that scheme's code cuts the section.

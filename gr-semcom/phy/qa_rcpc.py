@@ -126,6 +126,11 @@ def test_error_rates_fall_with_snr_and_rise_with_rate_and_length(rate, snr_db, m
         assert packet_error_rate(n_bits, stronger, snr_db) <= here + 1e-12
 
 
+def test_an_unknown_rate_is_told():
+    with pytest.raises(ValueError, match="no code has rate 3/7, choose one of: 1/9, "):
+        packet_error_rate(100, Fraction(3, 7), 3.0)
+
+
 def test_repetition_gains_what_its_energy_is_worth():
     # Rate 1/9 sends all three times: 4.8 dB for the same errors.
     third, ninth = RATES[4], RATES[0]

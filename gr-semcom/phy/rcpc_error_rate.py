@@ -40,7 +40,12 @@ def packet_error_rate(n_bits: int, rate: Fraction, snr_db: float) -> float:
 
     Returns:
         From 0 to 1.
+
+    Raises:
+        ValueError: another rate.
     """
+    if rate not in RATES:
+        raise ValueError(f"no code has rate {rate}, choose one of: {', '.join(map(str, RATES))}")
     # A lower rate sends all that a higher one sends, and never does worse.
     weaker = RATES[RATES.index(rate) :]
     events = 10 ** min(0.0, *(_log_error_events(other, snr_db) for other in weaker))
