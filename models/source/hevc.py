@@ -18,6 +18,10 @@ from semcom_models.source.ycbcr import rgb_of_ycbcr, ycbcr_of_rgb
 SMALLEST_SIDE = 16
 """Of pictures that x265 takes; smaller ones are extended and cut."""
 
+PRESET = "veryslow"
+"""As bpgenc's default level has it: 3.5 % fewer bits on photographs than ``medium``, for twice the
+time."""
+
 _X265_PARAMETERS = ":".join(
     [
         "log-level=none",
@@ -38,7 +42,7 @@ class HEVC(SourceCodec[float]):
     usual_bits_per_pixel = (0.065, 18.0)
 
     def version(self) -> str:
-        return f"x265 of FFmpeg {av.ffmpeg_version_info}, PyAV {av.__version__}"
+        return f"x265 {PRESET} of FFmpeg {av.ffmpeg_version_info}, PyAV {av.__version__}"
 
     def encode(self, rgb: RGB8, quality: float) -> bytes:
         padding = [(0, max(SMALLEST_SIDE - side, 0)) for side in rgb.shape[:2]]
@@ -50,7 +54,7 @@ class HEVC(SourceCodec[float]):
         encoder.pix_fmt = "yuv444p"
         encoder.time_base = Fraction(1, 25)
         encoder.options = {
-            "preset": "medium",
+            "preset": PRESET,
             "tune": "psnr",
             "x265-params": f"{_X265_PARAMETERS}:crf={quality}",
         }

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from skimage import data
 
 from semcom_models import source
-from semcom_models.source import DamagedStream
+from semcom_models.source import DamagedStream, hevc
 from semcom_models.source.jpeg import JPEG
 
 LIBRARIES = ("jpeg", "jpeg2000", "webp", "avif", "hevc")
@@ -145,3 +145,16 @@ def test_names() -> None:
     assert all(source.get(name).name == name for name in source.names())
     with pytest.raises(ValueError, match="no picture codec 'gif'; there are jpeg, "):
         source.get("gif")
+
+
+def test_the_effort_spent_on_hevc_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    photograph = np.ascontiguousarray(data.astronaut()[:128, 128:320])
+
+    def reached(preset: str) -> float:
+        monkeypatch.setattr(hevc, "PRESET", preset)
+        codec = hevc.HEVC()
+        encoded = codec.best_within(photograph, 2000)
+        assert encoded is not None
+        return psnr(codec.decode(encoded.stream, 128, 192), photograph)
+
+    assert reached(hevc.PRESET) > reached("medium") + 0.1
