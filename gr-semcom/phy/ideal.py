@@ -131,7 +131,7 @@ class IdealLink(AbstractContextManager["IdealLink"]):
         variance = np.float32(10.0 ** (-snr_db / 10.0))
         received = ReceivedFrame(
             header=frame.header,
-            payload=add_noise(frame.payload, variance, rng),
+            payload=add_noise(frame.payload, float(variance), rng),
             noise_var=np.full(frame.payload.shape, variance, np.float32),
             csi=None,
             snr_db=snr_db,
