@@ -25,6 +25,7 @@ from ota_runner.summary import Summary, summarise
 from ota_runner.versions import machine, versions
 from semcom_models.codecs import registry
 from semcom_models.codecs.base import Codec
+from semcom_models.codecs.separate_mcs import HINDSIGHT
 from semcom_phy.numerology import preset
 
 DONE = ("completed", "lost")
@@ -63,6 +64,10 @@ def main_job(layers: Sequence[Layer], choice: Choice, invocation: Invocation) ->
     """
     with interrupted_once():
         settings = resolve(layers, choice.radio.options, choice.scheme.options)
+        if getattr(settings.scheme, "mcs", None) == HINDSIGHT:
+            raise UsageError(
+                "--mcs hindsight chooses among many runs: use it in a sweep, or choose adaptive"
+            )
         view = partial(ProgressView, verbose=invocation.verbose)
         outcome = run_job(settings, open_codec(settings), choice.radio, invocation, view)
         return _tell(outcome, invocation)

@@ -691,3 +691,13 @@ def test_schemes_as_json(blocks: str, quantised: str, capsys: pytest.CaptureFixt
     assert found[quantised]["options"]["depth"] == "bits a value, 1 to 8"
     assert execute(["schemes"]) == 0
     assert "block" in capsys.readouterr().out
+
+
+def test_a_choice_in_hindsight_is_refused_before_anything_is_sent(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "run"
+    words = ["--radio", "ideal", "--scheme", "jpeg+ldpc", "--mcs", "hindsight"]
+    assert execute([*words, "--images", str(pictures), "--output", str(output)]) == 2
+    assert "use it in a sweep" in capsys.readouterr().err
+    assert not output.exists()
