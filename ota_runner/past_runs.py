@@ -59,7 +59,8 @@ def find_runs(places: Sequence[Path]) -> tuple[list[PastRun], list[str]]:
         places: folders of runs, of sweeps, or above them.
 
     Returns:
-        The whole runs, and a line on each that was left out: cut short or damaged.
+        The whole runs, and a line on each that was left out: cut short or damaged; and on
+        how many of a sweep have not begun.
 
     Raises:
         UsageError: a place is no folder, or holds no run; a damaged ``sweep.json``.
@@ -76,6 +77,10 @@ def find_runs(places: Sequence[Path]) -> tuple[list[PastRun], list[str]]:
                 runs[folder.resolve()] = _read(folder, swept.get(folder.resolve()))
             except UsageError as error:
                 left_out.append(str(error))
+        begun = {folder.resolve() for folder in folders}
+        missing = [path for path in swept if path not in begun]
+        if missing:
+            left_out.append(f"{len(missing)} of {len(swept)} runs of {place} have not begun")
     return list(runs.values()), left_out
 
 

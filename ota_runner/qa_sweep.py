@@ -112,6 +112,8 @@ def test_interrupted_and_gone_on_with(
     first, second, third, _ = swept(out).values()
     assert [e["status"] for e in (first, second, third)] == ["finished", "incomplete", "planned"]
     before = (out / first["folder"] / "run.json").read_bytes()
+    assert execute(["compare", str(out)]) == 0
+    assert f"left out: 2 of 4 runs of {out} have not begun" in capsys.readouterr().err
 
     assert sweep() == 2
     assert "holds a sweep already" in capsys.readouterr().err
