@@ -68,6 +68,12 @@ def test_sections_of_bits_have_columns_where_there_are_any(
         assert len(set(columns)) == 1
 
 
+def test_a_picture_sent_as_its_mean_colour_says_so(pictures: Path, tmp_path: Path) -> None:
+    said = "sent as its mean colour: no jpeg stream is small enough"
+    assert page_of("jpeg+ldpc", pictures, tmp_path / "flat", "--cbr", "0.05").count(said) == 3
+    assert page_of("jpeg+ldpc", pictures, tmp_path / "fits", "--cbr", "1").count(said) < 3
+
+
 def test_a_trace_is_shown_frame_by_frame(
     blocks: str, quantised: str, pictures: Path, tmp_path: Path
 ) -> None:
