@@ -17,6 +17,8 @@ from gnuradio.semcom.framer import Framer
 from gnuradio.semcom.guard import check
 from gnuradio.semcom.link import FlowgraphLink
 from gnuradio.semcom.loopback_channel import LoopbackChannel
+from gnuradio.semcom.pcen_combiner import PcenCombiner
+from gnuradio.semcom.pcen_precoder import PcenPrecoder
 from gnuradio.semcom.picture_sink import PictureSink
 from gnuradio.semcom.picture_source import PictureSource
 from gnuradio.semcom.receiver import Receiver
@@ -33,6 +35,8 @@ __all__ = [
     "FlowgraphLink",
     "Framer",
     "LoopbackChannel",
+    "PcenCombiner",
+    "PcenPrecoder",
     "PictureSink",
     "PictureSource",
     "Receiver",
