@@ -214,10 +214,10 @@ WIDE = Numerology(
     pilot_carriers=evenly_spaced_pilots(100, 16),
     sample_rate=20e6,
     fragment_symbols=64,
-    max_cfo_hz=200e3,
+    max_cfo_hz=550e3,
     guard_samples=320,
 )
-"""20 MS/s, 200 carriers of 78 kHz, 1.3 ms a full frame; echoes to 2.4 us."""
+"""20 MS/s, 200 carriers of 78 kHz, 1.3 ms a full frame; echoes to 2.4 us, +-550 kHz offset."""
 
 _PRESETS = {preset.name: preset for preset in (NARROW, WIDE)}
 

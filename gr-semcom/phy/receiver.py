@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from semcom_phy.detection import Detection, PreambleDetector, search_samples
 from semcom_phy.estimation import ChannelEstimate, average_known, smooth_channel
-from semcom_phy.exchange import Combiner, ComplexArray
+from semcom_phy.exchange import Combiner, ComplexArray, FloatArray
+from semcom_phy.fading_tracking import KnownGrid, channel_moves, track_channel
 from semcom_phy.fragments import ReceivedFrame, payload_symbols
 from semcom_phy.header import HEADER_SYMBOLS, FrameHeader, decode_header
 from semcom_phy.modulator import header_grid
@@ -23,6 +24,7 @@ from semcom_phy.numerology import Numerology
 from semcom_phy.ofdm import ofdm_demodulate
 from semcom_phy.preamble import pilot_grid, scrambling_signs, training_grid
 from semcom_phy.precoding import IdentityCombiner, unbiased_mmse
+from semcom_phy.reliability import deviation, excess_noise, hit_at_end
 from semcom_phy.sample_buffer import SampleBuffer
 from semcom_phy.tracking import (
     KnownCells,
@@ -48,6 +50,12 @@ def lookahead_samples(numerology: Numerology) -> int:
     late = numerology.samples_per_symbol
     return max(search_samples(numerology, _SEARCH_BLOCK) - shortest, 0) + late
 
+
+_DC_SIGNIFICANCE = 12.0
+"""Power of a DC offset, in units of what the mean of as many samples has without one."""
+
+_FEWEST_SYMBOLS = 3
+"""Of opening and payload each: hit symbols are left out as long as so many others are left."""
 
 _LARGEST = 1e12
 """Samples beyond this are no samples: their energy would not fit single precision."""
@@ -101,17 +109,49 @@ class _Opening:
 class _Synchronised:
     """What is known of a frame once all its known symbols were used.
 
+    Where ``symbols`` is 1, it is the same for all OFDM symbols of the payload.
+
     Attributes:
-        payload: ``[symbols, active carriers, rx]``, rotation and clock drift removed.
-        estimate: of the channel.
-        noise_var: ``[rx]``.
+        payload: ``[payload symbols, active carriers, rx]``, rotation and clock drift removed.
+        channel: ``[symbols, active carriers, rx, tx]``.
+        error_var: ``[symbols, active carriers, rx]``, of the channel, summed over the transmit
+            antennas.
+        noise_var: ``[symbols, rx]``.
+        power: ``[rx]``, mean power of a transmit antenna's channel.
+        usual_noise_var: ``[rx]``, of symbols that were not hit.
         drift: residual carrier offset in rad per OFDM symbol.
+        hit_at_end: OFDM symbols at the end that were hit in a row.
     """
 
     payload: ComplexArray
-    estimate: ChannelEstimate
+    channel: ComplexArray
+    error_var: FloatArray
+    noise_var: NDArray[np.float64]
+    power: NDArray[np.float64]
+    usual_noise_var: NDArray[np.float64]
+    drift: float
+    hit_at_end: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Estimated:
+    """Channel and noise, by way of some of the frame's symbols.
+
+    Attributes:
+        payload: as in :class:`_Synchronised`.
+        channel, error_var, power: as there.
+        noise_var: ``[rx]``.
+        drift: as there.
+        deviations: of opening and payload symbols, see :func:`semcom_phy.reliability.deviation`.
+    """
+
+    payload: ComplexArray
+    channel: ComplexArray
+    error_var: FloatArray
+    power: NDArray[np.float64]
     noise_var: NDArray[np.float64]
     drift: float
+    deviations: tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 class Receiver:
@@ -258,6 +298,7 @@ class Receiver:
         period = self.numerology.samples_per_symbol
         start = found.start + first * period
         samples = self._buffer.view(start, start + symbols * period)
+        samples = samples - _dc_offset(samples)
         within = np.exp(-2j * np.pi * found.cfo * np.arange(period))
         advance = np.exp(-2j * np.pi * found.cfo * period * (first + np.arange(symbols)))
         rotation = np.outer(advance, within).astype(np.complex64).ravel()
@@ -364,39 +405,138 @@ class Receiver:
             self.counters.unknown_csi += 1
         else:
             payload = self._demodulate(found, first, symbols)
-            frames.append(self._equalise(found, opening, self._synchronise(opening, payload)))
+            synchronised = self._synchronise(opening, payload)
+            frames.append(self._equalise(found, opening, synchronised))
             self.counters.frames += 1
+            # After a gap in the stream the next frame comes earlier.
+            stop -= synchronised.hit_at_end * numerology.samples_per_symbol
         # Both clocks may differ, so that the next frame may come a little early.
         return self._resume(stop - self._backoff)
 
     def _synchronise(self, opening: _Opening, payload: ComplexArray) -> _Synchronised:
-        """Fit rotation, clock, channel and noise to all known cells of the frame."""
+        """Fit rotation, clock, channel and noise to the known cells of symbols that are not hit."""
         numerology = self.numerology
         count = opening.known.shape[0]
-        first = numerology.header_ofdm_symbols
+        weight = np.ones(count + payload.shape[0])
+        estimated = self._estimate(opening, payload, weight)
+        cells = numerology.rx_antennas * np.array([self._carriers.size, numerology.pilot_rows.size])
+        excess = excess_noise(*estimated.deviations, *cells)
+        if (excess > 1).any():
+            weight = (excess == 1).astype(np.float64)
+            for part in (weight[:count], weight[count:]):
+                if part.sum() < _FEWEST_SYMBOLS:
+                    part[:] = 1.0
+            estimated = self._estimate(opening, payload, weight)
+            excess = excess_noise(*estimated.deviations, *cells)
+        excess = excess[count:]
+        varies = (excess > 1).any()
+        return _Synchronised(
+            payload=estimated.payload,
+            channel=estimated.channel,
+            error_var=estimated.error_var,
+            noise_var=np.outer(excess if varies else [1.0], estimated.noise_var),
+            power=estimated.power,
+            usual_noise_var=estimated.noise_var,
+            drift=estimated.drift,
+            hit_at_end=hit_at_end(excess),
+        )
+
+    def _estimate(
+        self, opening: _Opening, payload: ComplexArray, weight: NDArray[np.float64]
+    ) -> _Estimated:
+        """Rotation, channel and noise from the symbols of weight 1, the others' being 0."""
+        numerology = self.numerology
+        count, first = opening.known.shape[0], numerology.header_ofdm_symbols
+        used = np.flatnonzero(weight[:count])
         opened, known = opening.received, opening.known
         estimate, noise_var = opening.estimate, opening.noise_var
-        for _ in range(2):
+
+        def fit() -> tuple[KnownCells, Rotation]:
             cells = join_cells(
                 self._match(opened, known, estimate, noise_var, 0),
                 self._match_pilots(payload, estimate, noise_var, first),
             )
-            rotation = fit_rotation(cells, clock=True)
+            cells = cells.of_symbols(weight > 0)
+            return cells, fit_rotation(cells, clock=True)
+
+        for _ in range(2):
+            _, rotation = fit()
             straight = _straighten(opened, rotation, 0, self._carriers)
-            average, scatter = average_known(straight, known)
+            average, scatter = average_known(straight[used], known[used])
             noise_var = scatter.variance
-            estimate = smooth_channel(average, noise_var / count, numerology)
-        cells = join_cells(
-            self._match(opened, known, estimate, noise_var, 0),
-            self._match_pilots(payload, estimate, noise_var, first),
-        )
-        rotation = fit_rotation(cells, clock=True)
-        wander = smooth_phase(cells, rotation, count + payload.shape[0])
-        payload = _straighten(payload, rotation, count, self._carriers, wander[count:])
+            estimate = smooth_channel(average, noise_var / used.size, numerology)
+        cells, rotation = fit()
+        wander = smooth_phase(cells, rotation, weight.size)
+        straight = _straighten(opened, rotation, 0, self._carriers, wander[:count])
+        received = _straighten(payload, rotation, count, self._carriers, wander[count:])
         rows = numerology.pilot_rows
         pilots = pilot_grid(numerology)[first : first + payload.shape[0]]
-        _, pilot_scatter = average_known(payload[:, rows], pilots)
-        return _Synchronised(payload, estimate, (scatter + pilot_scatter).variance, rotation.drift)
+        pilot_grid_seen = self._known_grid(received[:, rows], pilots, rows, count, weight)
+        if channel_moves(pilot_grid_seen, noise_var, numerology):
+            return self._track(opening, payload, rotation, estimate, noise_var, weight)
+        chosen = np.flatnonzero(weight[count:])
+        _, pilot_scatter = average_known(received[chosen][:, rows], pilots[chosen])
+        opened_grid = straight * np.conj(known)[:, :, None]
+        return _Estimated(
+            received,
+            estimate.channel[None],
+            estimate.error_var[None],
+            estimate.power,
+            (scatter + pilot_scatter).variance,
+            rotation.drift,
+            (
+                deviation(opened_grid, estimate.composite, opening.noise_var),
+                deviation(pilot_grid_seen.channel, estimate.composite[rows], opening.noise_var),
+            ),
+        )
+
+    def _known_grid(
+        self,
+        received: ComplexArray,
+        known: ComplexArray,
+        rows: NDArray[np.intp],
+        first: int,
+        weight: NDArray[np.float64],
+    ) -> KnownGrid:
+        """Known cells of OFDM symbols from ``first`` on, what was sent taken out."""
+        channel = received * np.conj(known)[:, :, None]
+        return KnownGrid(first, rows, channel, weight[first : first + received.shape[0]])
+
+    def _track(
+        self,
+        opening: _Opening,
+        payload: ComplexArray,
+        rotation: Rotation,
+        static: ChannelEstimate,
+        noise_var: NDArray[np.float64],
+        weight: NDArray[np.float64],
+    ) -> _Estimated:
+        """A channel that changes within the frame; its phase is the channel's own."""
+        numerology = self.numerology
+        count, first = opening.known.shape[0], numerology.header_ofdm_symbols
+        rows = numerology.pilot_rows
+        pilots = pilot_grid(numerology)[first : first + payload.shape[0]]
+        opened = _straighten(opening.received, rotation, 0, self._carriers)
+        payload = _straighten(payload, rotation, count, self._carriers)
+        everywhere = np.arange(self._carriers.size)
+        grids = [
+            self._known_grid(opened, opening.known, everywhere, 0, weight),
+            self._known_grid(payload[:, rows], pilots, rows, count, weight),
+        ]
+        tracked = track_channel(grids, static.channel, noise_var, weight.size, numerology)
+        channel = tracked.channel[count:]
+        return _Estimated(
+            payload,
+            channel,
+            tracked.error_var[count:],
+            np.mean(np.abs(channel) ** 2, axis=(0, 1, 3), dtype=np.float64),
+            tracked.noise_var,
+            rotation.drift,
+            (
+                deviation(grids[0].channel, tracked.composite[:count], opening.noise_var),
+                deviation(grids[1].channel, tracked.composite[count:, rows], opening.noise_var),
+            ),
+        )
 
     def _equalise(
         self, found: Detection, opening: _Opening, synchronised: _Synchronised
@@ -405,31 +545,62 @@ class Receiver:
         numerology, header = self.numerology, opening.header
         rows = numerology.data_rows
         streams = header.picture.sections[0].streams
-        estimate, noise_var = synchronised.estimate, synchronised.noise_var
         combiner = self._combiner or IdentityCombiner(streams)
         csi_sent = self._csi_sent[header.csi_id][rows] if header.csi_id else None
-        cells, cell_var = combiner.combine(
-            np.ascontiguousarray(synchronised.payload[:, rows]),
-            estimate.channel[rows],
-            csi_sent,
-            _uncorrelated(noise_var + estimate.error_var[rows]),
-        )
+        cells, cell_var = _combine(combiner, synchronised, rows, csi_sent)
         count = opening.symbols
         payload = cells.transpose(2, 0, 1).reshape(cells.shape[2], -1)[:streams, :count]
         payload = payload * scrambling_signs(numerology)[:streams, :count]
-        tiled = np.tile(cell_var.T, (1, cells.shape[0]))[:streams, :count]
-        link = np.maximum(estimate.power, 1e-30) / noise_var
+        noise_var = np.broadcast_to(cell_var, cells.shape).transpose(2, 0, 1)
+        noise_var = noise_var.reshape(cells.shape[2], -1)[:streams, :count]
+        link = np.maximum(synchronised.power, 1e-30) / synchronised.usual_noise_var
         drift = synchronised.drift / (2 * np.pi * numerology.samples_per_symbol)
         return ReceivedFrame(
             header=header,
             payload=payload.astype(np.complex64, copy=False),
-            noise_var=np.ascontiguousarray(tiled, dtype=np.float32),
-            csi=estimate.channel,
+            noise_var=np.ascontiguousarray(noise_var, dtype=np.float32),
+            # The latest there is: feedback is used later.
+            csi=synchronised.channel[-1],
             snr_db=float(10 * np.log10(link.mean())),
             cfo_hz=(found.cfo + drift) * numerology.sample_rate,
             start_sample=found.start,
             sample_rate=numerology.sample_rate,
         )
+
+
+def _dc_offset(samples: ComplexArray) -> ComplexArray:
+    """DC offset ``[rx, 1]`` of a receiver, zero where there is hardly any."""
+    mean = samples.mean(axis=1, keepdims=True)
+    power = np.mean(np.abs(samples) ** 2, axis=1, keepdims=True) / samples.shape[1]
+    return np.where(np.abs(mean) ** 2 > _DC_SIGNIFICANCE * power, mean, np.complex64(0))
+
+
+def _combine(
+    combiner: Combiner,
+    synchronised: _Synchronised,
+    rows: NDArray[np.intp],
+    csi_sent: ComplexArray | None,
+) -> tuple[ComplexArray, FloatArray]:
+    """Streams ``[symbols, carriers, streams]`` and their noise variance, broadcast over symbols."""
+    payload = np.ascontiguousarray(synchronised.payload[:, rows])
+    channel = synchronised.channel[:, rows]
+    noise_var = synchronised.noise_var[:, None, :] + synchronised.error_var[:, rows]
+    if max(channel.shape[0], noise_var.shape[0]) == 1:
+        cells, cell_var = combiner.combine(
+            payload, channel[0], csi_sent, _uncorrelated(noise_var[0])
+        )
+        return cells, cell_var[None]
+    # To a combiner every cell is a subcarrier of its own.
+    symbols, carriers, rx = payload.shape
+    channel = np.broadcast_to(channel, (symbols, *channel.shape[1:])).reshape(
+        -1, rx, channel.shape[3]
+    )
+    noise_var = np.broadcast_to(noise_var, payload.shape).reshape(-1, rx)
+    sent = None if csi_sent is None else np.tile(csi_sent, (symbols, 1, 1))
+    cells, cell_var = combiner.combine(
+        payload.reshape(1, -1, rx), channel, sent, _uncorrelated(noise_var)
+    )
+    return cells.reshape(symbols, carriers, -1), cell_var.reshape(symbols, carriers, -1)
 
 
 def _uncorrelated(noise_var: NDArray[np.floating]) -> ComplexArray:

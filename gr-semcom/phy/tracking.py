@@ -44,6 +44,15 @@ class KnownCells:
     match: NDArray[np.complex128]
     weight: NDArray[np.float64]
 
+    def of_symbols(self, chosen: NDArray[np.bool_]) -> KnownCells:
+        """The cells of some OFDM symbols, ``chosen[symbol]``."""
+        if chosen.all():
+            return self
+        kept = chosen[self.symbol.astype(np.intp)]
+        return KnownCells(
+            self.symbol[kept], self.carrier[kept], self.match[kept], self.weight[kept]
+        )
+
 
 @dataclass(frozen=True)
 class Rotation:

@@ -1,0 +1,275 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A channel that changes within a frame, from all known cells of the frame.
+
+Echoes at whole samples of delay, each with a gain that changes over the frame like a slow process
+of limited bandwidth: a sum of a few discrete prolate spheroidal sequences (Zemen, Mecklenbraeuker,
+"Time-variant channel estimation using discrete prolate spheroidal sequences", IEEE Trans. Signal
+Processing 53(9), 2005). The coefficients have a Gaussian prior, the product of a power of each
+delay and a power of each sequence; these powers and the noise's are those under which the frame's
+known cells are most likely (Tipping, "Sparse Bayesian learning and the relevance vector machine",
+J. Machine Learning Research 1, 2001, equations 16 to 18), so that a channel that changes little
+is hardly disturbed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import scipy.linalg
+import scipy.signal
+from numpy.typing import NDArray
+
+from semcom_phy.exchange import ComplexArray, FloatArray
+from semcom_phy.numerology import Numerology
+from semcom_phy.preamble import cyclic_delay_phases
+
+_LARGEST_DOPPLER_HZ = 110.0
+"""That can be followed, from the strongest wave on, whose shift passes for carrier offset: the
+waves of a channel with shifts of 50 Hz either way are up to 100 Hz apart."""
+
+_SPARE_SEQUENCES = 2
+"""Beyond the bandwidth's degrees of freedom: what the frame's ends need."""
+
+_DETECTION_DEVIATIONS = 4.0
+
+_MOST_COEFFICIENTS = 120
+"""Bounds the cost, which is cubic. The weakest delays are left out."""
+
+_SEEN = 2.0
+"""Power of a delay that is worth a try, in units of the noise of a static estimate."""
+
+_ITERATIONS = 4
+
+_WEAKEST_DELAY = 1e-5
+"""Of the strongest one's power: weaker ones are left out as they are found to be so weak."""
+
+
+@dataclass(frozen=True, eq=False)
+class KnownGrid:
+    """Known cells: some carriers of consecutive OFDM symbols.
+
+    Attributes:
+        first: number of the first OFDM symbol in the frame.
+        rows: ``[carriers]`` positions among the active carriers.
+        channel: ``[symbols, carriers, rx]``, received times conjugate of sent: channel and noise.
+        weight: ``[symbols]``, 1, or 0 for symbols that are not to be used.
+    """
+
+    first: int
+    rows: NDArray[np.intp]
+    channel: ComplexArray
+    weight: NDArray[np.float64]
+
+    @property
+    def symbols(self) -> slice:
+        """Of the frame."""
+        return slice(self.first, self.first + self.channel.shape[0])
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedChannel:
+    """The channel of one frame, symbol by symbol.
+
+    Attributes:
+        composite: ``[symbols, active carriers, rx]``, what known cells see.
+        channel: ``[symbols, active carriers, rx, tx]``, of each antenna.
+        error_var: ``[symbols, active carriers, rx]``, variance of the error of ``channel``,
+            summed over the transmit antennas.
+        noise_var: ``[rx]``.
+    """
+
+    composite: ComplexArray
+    channel: ComplexArray
+    error_var: FloatArray
+    noise_var: NDArray[np.float64]
+
+
+@lru_cache(maxsize=16)
+def _sequences(symbols: int, numerology: Numerology) -> NDArray[np.float64]:
+    """Orthonormal sequences ``[symbols, n]``, the slowest first."""
+    duration = symbols * numerology.samples_per_symbol / numerology.sample_rate
+    bandwidth = _LARGEST_DOPPLER_HZ * duration
+    count = min(math.ceil(2 * bandwidth) + _SPARE_SEQUENCES, symbols // 2)
+    bandwidth = min(bandwidth, 0.45 * symbols)
+    windows: NDArray[np.float64] = scipy.signal.windows.dpss(symbols, bandwidth, count)
+    return windows.T
+
+
+def channel_moves(
+    pilots: KnownGrid, noise_var: NDArray[np.floating], numerology: Numerology
+) -> bool:
+    """Whether the channel changes over the frame by more than noise explains.
+
+    Args:
+        pilots: of the payload, whatever is the same for all carriers tracked already.
+        noise_var: ``[rx]``.
+        numerology: of the waveform.
+    """
+    symbols = pilots.channel.shape[0]
+    used = pilots.weight.sum()
+    if used < 8:
+        return False
+    sequences = _sequences(symbols, numerology) * pilots.weight[:, None]
+    sequences = sequences - pilots.weight[:, None] * sequences.sum(axis=0) / used
+    sequences, triangle = np.linalg.qr(sequences)
+    diagonal = np.abs(np.diag(triangle))
+    sequences = sequences[:, diagonal > 1e-3 * diagonal.max()]
+    moved = np.einsum("lq,lpr->qpr", sequences, pilots.channel)
+    statistic = float(np.mean(np.abs(moved) ** 2 / noise_var))
+    return statistic > 1 + _DETECTION_DEVIATIONS / math.sqrt(moved.size)
+
+
+class _Echoes:
+    """Delays that the channel may have, and what they look like on the carriers.
+
+    Attributes:
+        antenna: ``[n]`` transmit antenna of each.
+        response: ``[active carriers, n]`` as known cells see it.
+        power: ``[n]`` as a static estimate has it.
+    """
+
+    def __init__(
+        self, static: ComplexArray, floor: float, numerology: Numerology, most: int
+    ) -> None:
+        carriers = np.asarray(numerology.active_carriers)
+        delays = np.arange(-1, numerology.cyclic_prefix + 2)
+        waves = np.exp(-2j * np.pi * np.outer(carriers, delays) / numerology.fft_size)
+        phases = cyclic_delay_phases(numerology)
+        seen = np.einsum("kd,krt->tdr", waves.conj(), static) / carriers.size
+        power = np.mean(np.abs(seen) ** 2, axis=2).ravel()
+        strongest = np.argsort(power)[::-1][:most]
+        strongest = np.sort(strongest[power[strongest] >= min(floor, power.max())])
+        self.antenna = strongest // delays.size
+        self.response = waves[:, strongest % delays.size] * phases[:, self.antenna]
+        self.power = power[strongest]
+
+    def keep(self, kept: NDArray[np.bool_]) -> None:
+        self.antenna, self.power = self.antenna[kept], self.power[kept]
+        self.response = self.response[:, kept]
+
+
+class _Evidence:
+    """What the known cells say of the coefficients, ``[echo, sequence]`` in one axis.
+
+    Attributes:
+        precision: ``[n, n]`` Gram matrix, for noise of unit variance.
+        match: ``[n, rx]``.
+        energy: ``[rx]`` of the known cells.
+        cells: how many of them.
+    """
+
+    def __init__(
+        self, grids: list[KnownGrid], response: NDArray, sequences: NDArray[np.float64]
+    ) -> None:
+        size = response.shape[1] * sequences.shape[1]
+        self.precision = np.zeros((size, size), np.complex128)
+        self.match = np.zeros((size, grids[0].channel.shape[2]), np.complex128)
+        self.energy = np.zeros(grids[0].channel.shape[2])
+        self.cells = 0.0
+        for grid in grids:
+            waves, times = response[grid.rows], sequences[grid.symbols]
+            weighted = times * grid.weight[:, None]
+            self.precision += np.kron(waves.conj().T @ waves, times.T @ weighted)
+            match = np.einsum("cn,lq,lcr->nqr", waves.conj(), weighted, grid.channel, optimize=True)
+            self.match += match.reshape(size, -1)
+            power = np.sum(np.abs(grid.channel) ** 2, axis=1, dtype=np.float64)
+            self.energy += grid.weight @ power
+            self.cells += grid.weight.sum() * grid.rows.size
+
+
+def _posterior(
+    evidence: _Evidence, prior: NDArray[np.float64], noise_var: float, antenna: int
+) -> tuple[NDArray, NDArray, float]:
+    """Mean and covariance of the coefficients of a receive antenna, and its noise variance."""
+    root = np.sqrt(prior / noise_var)
+    matrix = root[:, None] * evidence.precision * root + np.eye(root.size)
+    factor = scipy.linalg.cho_factor(matrix, lower=True, check_finite=False)
+    inverse = scipy.linalg.cho_solve(factor, np.diag(root), check_finite=False) * root[:, None]
+    match = evidence.match[:, antenna]
+    mean = inverse @ match
+    covariance = noise_var * inverse
+    explained = 2 * np.vdot(mean, match).real - np.vdot(mean, evidence.precision @ mean).real
+    freedom = root.size - np.sum(np.diag(covariance).real / prior)
+    left = max(evidence.energy[antenna] - explained, 0.0) + noise_var * freedom
+    return mean, covariance, max(left / evidence.cells, 1e-20)
+
+
+def track_channel(
+    grids: list[KnownGrid],
+    static: ComplexArray,
+    noise_var: NDArray[np.floating],
+    symbols: int,
+    numerology: Numerology,
+) -> TrackedChannel:
+    """Estimate a channel that changes over a frame.
+
+    Args:
+        grids: known cells; residual carrier offset and clock drift are taken out.
+        static: ``[active carriers, rx, tx]``, an estimate that knows no change.
+        noise_var: ``[rx]``, a first guess.
+        symbols: OFDM symbols of the frame.
+        numerology: of the waveform.
+    """
+    sequences = _sequences(symbols, numerology) * math.sqrt(symbols)
+    count = sequences.shape[1]
+    known = sum(grid.weight.sum() * grid.rows.size for grid in grids)
+    floor = float(_SEEN * np.mean(noise_var) / known)
+    echoes = _Echoes(static, floor, numerology, _MOST_COEFFICIENTS // count)
+    evidence = _Evidence(grids, echoes.response, sequences)
+    antennas = evidence.energy.size
+    noise = np.array(noise_var, np.float64)
+    motion = np.full(count, 0.3)
+    motion[0] = 1.0
+    for step in range(_ITERATIONS):
+        prior = np.outer(echoes.power, motion).ravel()
+        results = [_posterior(evidence, prior, noise[r], r) for r in range(antennas)]
+        if step == _ITERATIONS - 1:
+            break
+        power = np.sum([np.abs(mean) ** 2 for mean, *_ in results], axis=0).reshape(-1, count)
+        # How many of the coefficients the evidence determines, rather than the prior.
+        known = np.sum([1 - np.diag(c).real / prior for _, c, _ in results], axis=0)
+        known = np.maximum(known.reshape(-1, count), 1e-9)
+        noise = np.array([variance for *_, variance in results])
+        echoes.power = np.sum(power / motion, axis=1) / known.sum(axis=1)
+        motion = np.sum(power / echoes.power[:, None], axis=0) / known.sum(axis=0)
+        motion = np.maximum(motion, 1e-8)
+        kept = echoes.power > _WEAKEST_DELAY * echoes.power.max()
+        if not kept.all():
+            echoes.keep(kept)
+            evidence = _Evidence(grids, echoes.response, sequences)
+    return _assemble(echoes, sequences, results, numerology)
+
+
+def _assemble(
+    echoes: _Echoes,
+    sequences: NDArray[np.float64],
+    results: list[tuple[NDArray, NDArray, float]],
+    numerology: Numerology,
+) -> TrackedChannel:
+    """Coefficients as a channel on all symbols and carriers."""
+    (symbols, count), carriers = sequences.shape, echoes.response.shape[0]
+    shape = (symbols, carriers, len(results))
+    channel = np.zeros((*shape, numerology.tx_antennas), np.complex64)
+    error_var = np.zeros(shape, np.float32)
+    phases = cyclic_delay_phases(numerology)
+    for t in range(numerology.tx_antennas):
+        own = np.flatnonzero(echoes.antenna == t)
+        waves = echoes.response[:, own] * phases[:, t, None].conj()
+        for r, (mean, covariance, _) in enumerate(results):
+            gains = mean.reshape(-1, count)[own]
+            channel[:, :, r, t] = np.einsum("lq,nq,kn->lk", sequences, gains, waves, optimize=True)
+            spread = covariance.reshape(-1, count, echoes.antenna.size, count)[own][:, :, own]
+            spread = np.einsum("kn,nqmp,km->kqp", waves, spread, waves.conj(), optimize=True)
+            error_var[:, :, r] += np.einsum(
+                "lq,kqp,lp->lk", sequences, spread.real, sequences, optimize=True
+            )
+    composite = np.einsum("lkrt,kt->lkr", channel, phases)
+    return TrackedChannel(
+        composite.astype(np.complex64, copy=False),
+        channel,
+        np.maximum(error_var, 0),
+        np.array([variance for *_, variance in results]),
+    )

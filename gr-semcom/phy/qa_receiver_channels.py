@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the receiver makes of fading, interference, gaps and radios' faults.
+
+Loss is measured as a codec meets it: mean squared error of unit-power Gaussian symbols after
+shrinkage by the announced noise, next to that of a receiver which knows channel and noise.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from semcom_phy.channel import ChannelConfig, SampleChannel
+from semcom_phy.exchange import CodecLabel, ComplexArray, PictureHeader, SectionEntry
+from semcom_phy.fragments import Frame, ReceivedFrame
+from semcom_phy.header import FrameHeader
+from semcom_phy.impairments import Gaps, Impairments, Interferer
+from semcom_phy.modulator import Modulator
+from semcom_phy.numerology import NARROW, WIDE, Numerology
+from semcom_phy.receiver import Receiver
+from semcom_phy.tap_process import TapProcess
+from semcom_phy.tdl import FadingChannel, flat_channel, tdl_channel
+
+GAP = 700
+SNR_DB = 12.0
+NOISE = 10 ** (-SNR_DB / 10)
+
+
+class _Fixed:
+    """A realisation that the test knows."""
+
+    def __init__(self, channel: FadingChannel, seed: int) -> None:
+        self._channel, self._seed = channel, seed
+
+    def realise(self, rx: int, tx: int, generator: np.random.Generator) -> TapProcess:
+        return self._channel.realise(rx, tx, np.random.default_rng(self._seed))
+
+
+def _frames(numerology: Numerology, count: int) -> list[Frame]:
+    rng = np.random.default_rng(1)
+    symbols = numerology.fragment_capacity
+    section = SectionEntry(digital=False, length=symbols)
+    parts = rng.standard_normal((count, 1, symbols, 2)) * np.sqrt(0.5)
+    payloads = (parts[..., 0] + 1j * parts[..., 1]).astype(np.complex64)
+    return [
+        Frame(FrameHeader(PictureHeader(i, 64, 96, CodecLabel(1), (section,))), payload)
+        for i, payload in enumerate(payloads)
+    ]
+
+
+def _stream(frames: list[Frame], numerology: Numerology) -> ComplexArray:
+    modulator = Modulator(numerology)
+    silence = np.zeros((numerology.tx_antennas, GAP), np.complex64)
+    return np.concatenate([silence, *(modulator.frame(f) for f in frames), silence], axis=1)
+
+
+def _receive(
+    frames: list[Frame], config: ChannelConfig, numerology: Numerology
+) -> dict[int, ReceivedFrame]:
+    channel, receiver = SampleChannel(config, numerology, seed=5), Receiver(numerology)
+    received = receiver.push(channel.process(_stream(frames, numerology)))
+    received += receiver.push(channel.flush()) + receiver.flush()
+    return {frame.header.picture.picture: frame for frame in received}
+
+
+def _errors(frame: Frame, received: ReceivedFrame) -> NDArray[np.float64]:
+    """Squared errors of the symbols as a codec takes them."""
+    shrunk = received.payload / (1 + received.noise_var)
+    return np.asarray(np.abs(shrunk - frame.payload).ravel() ** 2, np.float64)
+
+
+def _loss_db(numerology: Numerology, channel: FadingChannel, seed: int, count: int = 3) -> float:
+    frames = _frames(numerology, count)
+    config = ChannelConfig(SNR_DB, multipath=_Fixed(channel, seed))
+    received = _receive(frames, config, numerology)
+    assert sorted(received) == list(range(count))
+    error = np.mean([_errors(frame, received[i]).mean() for i, frame in enumerate(frames)])
+    process = channel.realise(1, 1, np.random.default_rng(seed))
+    step = numerology.frame_samples(numerology.fragment_capacity)
+    first = numerology.training_symbols + numerology.header_ofdm_symbols
+    symbols = first + 0.5 + np.arange(numerology.fragment_symbols)
+    begins = GAP + np.arange(count)[:, None] * step
+    times = (begins + symbols * numerology.samples_per_symbol).ravel() / numerology.sample_rate
+    places = np.round(times / process.interval_s).astype(int)
+    gains = process.gains(0, int(places.max()) + 1)[places, :, 0, 0]
+    carriers = np.asarray(numerology.data_carriers) * numerology.subcarrier_spacing_hz
+    response = gains @ np.exp(-2j * np.pi * np.outer(process.delays_s, carriers))
+    perfect = np.mean(NOISE / (NOISE + np.abs(response) ** 2))
+    return float(10 * np.log10(error / perfect))
+
+
+@pytest.mark.parametrize("doppler_hz", [5.0, 50.0])
+@pytest.mark.parametrize(
+    ("numerology", "name", "delay_spread_s"),
+    [(NARROW, "tdl-a", 100e-9), (WIDE, "tdl-a", 100e-9), (WIDE, "tdl-c", 300e-9)],
+    ids=["narrow", "wide-a", "wide-c"],
+)
+def test_fading_costs_little_more_than_its_gain(
+    numerology: Numerology, name: str, delay_spread_s: float, doppler_hz: float
+) -> None:
+    channel = tdl_channel(name, delay_spread_s, doppler_hz)
+    assert -0.2 < _loss_db(numerology, channel, seed=2) < 0.7
+
+
+def test_a_flat_channel_that_fades_fast_is_followed() -> None:
+    assert -0.2 < _loss_db(NARROW, flat_channel(50.0), seed=3) < 0.5
+
+
+def test_two_antennas_are_followed_each() -> None:
+    numerology = replace(NARROW, tx_antennas=2, rx_antennas=2)
+    frames = _frames(numerology, 2)
+    config = ChannelConfig(SNR_DB, multipath=flat_channel(30.0))
+    received = _receive(frames, config, numerology)
+    assert sorted(received) == [0, 1]
+    error = np.concatenate([_errors(f, received[i]) for i, f in enumerate(frames)])
+    noise = np.concatenate([received[i].noise_var.ravel() for i in range(2)])
+    assert abs(10 * np.log10(error.mean() / np.mean(noise / (1 + noise)))) < 0.4
+
+
+@pytest.mark.parametrize("power_db", [6.0, 25.0])
+def test_a_burst_costs_the_symbols_that_it_hits(power_db: float) -> None:
+    """Their noise is announced; the others are as good as ever."""
+    frames = _frames(NARROW, 2)
+    begin, length = 100, 20  # OFDM symbols from the first frame's start
+    period = NARROW.samples_per_symbol / NARROW.sample_rate
+    burst = Interferer(power_db, GAP / NARROW.sample_rate + begin * period, length * period)
+    config = ChannelConfig(SNR_DB, impairments=Impairments(interferer=burst))
+    received = _receive(frames, config, NARROW)
+    assert sorted(received) == [0, 1]
+    known = NARROW.training_symbols + NARROW.header_ofdm_symbols
+    noise = received[0].noise_var.reshape(NARROW.fragment_symbols, -1).mean(axis=1)
+    hit = slice(begin - known, begin - known + length)
+    power = NOISE + 10 ** (power_db / 10) * 0.78
+    np.testing.assert_allclose(10 * np.log10(noise[hit] / power), 0, atol=6)
+    assert abs(10 * np.log10(np.mean(noise[hit]) / power)) < 1.5
+    errors = _errors(frames[0], received[0]).reshape(NARROW.fragment_symbols, -1).mean(axis=1)
+    spared = np.delete(errors, np.arange(hit.start, hit.stop))
+    assert 10 * np.log10(spared.mean() * (1 + NOISE) / NOISE) < 0.3
+    np.testing.assert_allclose(np.delete(noise, np.arange(hit.start, hit.stop)), NOISE, rtol=0.1)
+
+
+@pytest.mark.parametrize("gap", [333, 3000, 30_000])
+def test_a_gap_costs_what_was_in_it_and_never_the_next_frame(gap: int) -> None:
+    frames = _frames(NARROW, 4)
+    length = NARROW.frame_samples(NARROW.fragment_capacity)
+    begin = GAP + length + length // 2
+    gaps = Gaps(gap / NARROW.sample_rate, starts_s=(begin / NARROW.sample_rate,))
+    config = ChannelConfig(SNR_DB, impairments=Impairments(gaps=gaps))
+    received = _receive(frames, config, NARROW)
+    swallowed = {2} if gap > length else set()
+    assert set(received) | {1} == {0, 1, 2, 3} - swallowed
+    noise = received[1].noise_var.reshape(NARROW.fragment_symbols, -1).mean(axis=1)
+    known = NARROW.training_symbols + NARROW.header_ofdm_symbols
+    last = (length // 2) // NARROW.samples_per_symbol - known
+    assert noise[: last - 1].max() < 2 * NOISE
+    assert noise[last + 1 :].min() > 3 * NOISE
+
+
+@pytest.mark.parametrize(
+    ("impairments", "loss_db"),
+    [
+        (Impairments(dc_db=-10.0), 0.3),
+        (Impairments(iq_gain_db=0.5, iq_phase_deg=2.0), 0.4),
+        (Impairments(clipping_db=6.0), 0.4),
+    ],
+    ids=["dc", "iq", "clipping"],
+)
+@pytest.mark.parametrize("numerology", [NARROW, WIDE], ids=lambda n: n.name)
+def test_faults_of_radios_cost_little(
+    numerology: Numerology, impairments: Impairments, loss_db: float
+) -> None:
+    frames = _frames(numerology, 2)
+    offset = 2.3 * numerology.subcarrier_spacing_hz
+    config = ChannelConfig(SNR_DB, cfo_hz=offset, impairments=impairments)
+    received = _receive(frames, config, numerology)
+    assert sorted(received) == [0, 1]
+    error = np.mean([_errors(frame, received[i]).mean() for i, frame in enumerate(frames)])
+    assert abs(10 * np.log10(error * (1 + NOISE) / NOISE)) < loss_db
+
+
+@pytest.mark.parametrize("numerology", [NARROW, WIDE], ids=lambda n: n.name)
+@pytest.mark.parametrize("carriers", [-7.0, 7.0])
+def test_offsets_of_seven_carriers_are_found(numerology: Numerology, carriers: float) -> None:
+    frames = _frames(numerology, 1)
+    config = ChannelConfig(SNR_DB, cfo_hz=carriers * numerology.subcarrier_spacing_hz)
+    received = _receive(frames, config, numerology)
+    assert received[0].cfo_hz == pytest.approx(config.cfo_hz, abs=2e-5 * numerology.sample_rate)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which OFDM symbols of a frame were hit: by an interferer's burst, or by a gap in the stream.
+
+The noise of a symbol is what its known cells deviate from the channel estimate. Of a symbol that
+deviates far more than the others do, the payload is not to be believed more than that.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import gamma
+
+from semcom_phy.exchange import ComplexArray
+
+_FALSE_ALARM = 1e-6
+"""Share of symbols of nothing but Gaussian noise that pass for hit."""
+
+_QUANTILE = 0.25
+"""Of the deviations, by which the noise is known while most symbols are hit."""
+
+_NOISE_SURPLUS = 1.3
+"""The noise may be this much above what the training symbols showed; only where even that many
+symbols are hit does it matter."""
+
+
+def deviation(
+    received: ComplexArray, expected: ComplexArray, noise_var: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Mean squared deviation of known cells ``[symbols]``, in units of the noise.
+
+    Args:
+        received: ``[symbols, carriers, rx]``.
+        expected: likewise, or without symbols where all are alike.
+        noise_var: ``[rx]``.
+    """
+    squared = np.abs(received - expected) ** 2 / noise_var
+    return np.asarray(np.mean(squared, axis=(1, 2)), np.float64)
+
+
+def excess_noise(
+    opening: NDArray[np.float64],
+    payload: NDArray[np.float64],
+    opening_cells: int,
+    payload_cells: int,
+) -> NDArray[np.float64]:
+    """Noise of each symbol relative to that of symbols that were not hit.
+
+    Args:
+        opening: ``[symbols]`` deviations of training and header, see :func:`deviation`.
+        payload: likewise of the payload.
+        opening_cells: known cells of one of the former symbols, all antennas together.
+        payload_cells: of one of the latter.
+
+    Returns:
+        ``[opening + payload symbols]``, exactly 1 for symbols that were not hit.
+    """
+    typical = float(np.quantile(payload, _QUANTILE))
+    noise = min(typical * payload_cells / gamma.ppf(_QUANTILE, payload_cells), _NOISE_SURPLUS)
+    limits = [
+        np.full(values.size, gamma.isf(_FALSE_ALARM, cells) / cells)
+        for values, cells in ((opening, opening_cells), (payload, payload_cells))
+    ]
+    relative = np.concatenate([opening, payload]) / noise
+    return np.where(relative > np.concatenate(limits), relative, 1.0)
+
+
+def hit_at_end(excess: NDArray[np.float64]) -> int:
+    """How many symbols at the end of a frame were hit in a row."""
+    missed = np.flatnonzero(excess[::-1] == 1.0)
+    return int(missed[0]) if missed.size else excess.size
