@@ -69,7 +69,7 @@ def ablation_command(
     with Progress(disable=not sys.stderr.isatty(), console=Console(stderr=True)) as bar:
         for modulation, csi, snr_db in bar.track(cases, description="ablation"):
             results += compare(plan, learned, csi, snr_db, modulation, channels)
-    Console(width=120).print(as_table(results))
+    Console(width=140).print(as_table(results))
     output.mkdir(parents=True, exist_ok=True)
     write_csv(results, output / "pcen.csv")
     draw(results, output / "pcen.svg")

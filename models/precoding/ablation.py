@@ -52,6 +52,7 @@ class Result:
         information: post-detection mutual information, bits per channel use of both streams.
         errors_saved, information_gained: against the baseline, channel by channel.
         power: mean transmit power.
+        weak_share: share of it in the weaker eigenmode of the channel that the transmitter knows.
     """
 
     modulation: str
@@ -63,6 +64,7 @@ class Result:
     errors_saved: Estimate
     information_gained: Estimate
     power: float
+    weak_share: float
 
 
 def schemes(
@@ -128,8 +130,8 @@ def transmit(
     symbols: ComplexArray,
     noise: ComplexArray,
     noise_var: float,
-) -> tuple[ComplexArray, FloatArray, float]:
-    """Estimates and their noise variances, and the mean power sent.
+) -> tuple[ComplexArray, FloatArray, ComplexArray]:
+    """Estimates and their noise variances, and what was sent.
 
     Args:
         pair: what transmitter and receiver do.
@@ -144,7 +146,7 @@ def transmit(
     estimates, variance = PcenCombiner(pair[1]).combine(
         received, channels.receiver, channels.transmitter, channels.noise_cov(noise_var)
     )
-    return estimates, variance, float(np.mean(np.sum(np.abs(sent) ** 2, axis=-1)))
+    return estimates, variance, sent
 
 
 def compare(
@@ -173,7 +175,7 @@ def compare(
     noise_var = 10 ** (-snr_db / 10)
     reference: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None
     for name, pair in schemes(modulation, snr_db, learned[modulation]).items():
-        estimates, variance, power = transmit(pair, channels, points[index], noise, noise_var)
+        estimates, variance, sent = transmit(pair, channels, points[index], noise, noise_var)
         errors = count_errors(estimates, index, modulation)
         carried = information(estimates, variance, index, modulation)
         reference = reference or (errors, carried)
@@ -186,5 +188,13 @@ def compare(
             Estimate.of(carried),
             Estimate.of(reference[0] - errors),
             Estimate.of(carried - reference[1]),
-            power,
+            *_powers(sent, channels.transmitter),
         )
+
+
+def _powers(sent: ComplexArray, known: ComplexArray) -> tuple[float, float]:
+    """Mean power, and the share of it in the weaker eigenmode."""
+    weak = np.linalg.svd(known)[2][:, 1]
+    within = np.mean(np.abs(np.sum(sent * weak, axis=-1)) ** 2)
+    power = np.mean(np.sum(np.abs(sent) ** 2, axis=-1))
+    return float(power), float(within / power)

@@ -92,6 +92,8 @@ def test_all_schemes_send_alike_and_meet_the_same(csi: Csi) -> None:
         assert result.power == pytest.approx(2.0, rel=0.01)
         assert 0 < result.errors.mean < 0.75
         assert result.information.mean < 4
+    weak = {result.scheme: result.weak_share for result in results}
+    assert 0.1 < weak[BASELINE] < 0.5 < weak["least error"] < 0.9
     baseline = results[0]
     assert baseline.scheme == BASELINE
     assert baseline.errors_saved == Estimate(0.0, 0.0)

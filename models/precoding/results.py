@@ -13,13 +13,23 @@ from rich.table import Table
 
 from semcom_models.precoding.ablation import Estimate, Result
 
-_COLUMNS = ("modulation", "csi", "snr_db", "scheme", "power")
+_COLUMNS = ("modulation", "csi", "snr_db", "scheme", "power", "weak_share")
 _ESTIMATES = ("errors", "errors_saved", "information", "information_gained")
 
 
 def as_table(results: Sequence[Result]) -> Table:
     """One row a result; intervals are 95 %."""
-    headings = ("symbols", "CSI", "SNR dB", "scheme", "SER", "saved", "bits/use", "gained")
+    headings = (
+        "symbols",
+        "CSI",
+        "SNR dB",
+        "scheme",
+        "SER",
+        "saved",
+        "bits/use",
+        "gained",
+        "weak mode",
+    )
     table = Table(*headings)
     for result in results:
         table.add_row(
@@ -28,6 +38,7 @@ def as_table(results: Sequence[Result]) -> Table:
             f"{result.snr_db:g}",
             result.scheme,
             *(_text(getattr(result, name)) for name in _ESTIMATES),
+            f"{result.weak_share:.1%}",
         )
     return table
 
@@ -49,8 +60,9 @@ def write_csv(results: Sequence[Result], path: Path) -> None:
         for result in results:
             estimates = [getattr(result, name) for name in _ESTIMATES]
             values = [e.mean for e in estimates] + [e.half_width for e in estimates]
-            row = [getattr(result, name) for name in _COLUMNS[:-1]]
-            writer.writerow((*row, f"{result.power:.5g}", *(f"{value:.5g}" for value in values)))
+            values = [result.power, result.weak_share, *values]
+            row = [getattr(result, name) for name in _COLUMNS[:-2]]
+            writer.writerow((*row, *(f"{value:.5g}" for value in values)))
 
 
 def draw(results: Sequence[Result], path: Path) -> None:
