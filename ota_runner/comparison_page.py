@@ -11,7 +11,7 @@ from ota_runner import thumbnails
 from ota_runner.comparison import Comparison
 from ota_runner.comparison_table import table_rows
 from ota_runner.console import number
-from ota_runner.curves import Axis, Curves, fell_back
+from ota_runner.curves import Axis, Curves
 from ota_runner.pages import environment
 from ota_runner.record import PictureRecord, RunFolder
 
@@ -129,7 +129,7 @@ def _received(found: _Found | None, as_sent: PictureRecord) -> Thumbnail:
     if record.sha256 != as_sent.sha256:
         return Thumbnail(None, "another picture")
     figure = f"{number(record.psnr_db, 2)} dB" if record.status == "completed" else record.status
-    return Thumbnail(_uri(folder, record.received), figure, fell_back(record))
+    return Thumbnail(_uri(folder, record.received), figure, record.fell_back)
 
 
 def _uri(folder: RunFolder, file: str | None) -> str | None:

@@ -23,7 +23,7 @@ class Cell:
 
     Attributes:
         text: its value and, if any, how many pictures did not arrive as they were sent.
-        best: no other curve did better; bounds take no part.
+        best: no other curve did better; bounds, and runs that are not alike, take no part.
         run: folder of the run behind it, None for none or several.
     """
 
@@ -61,7 +61,8 @@ def table_rows(curves: Curves, metric: Metric) -> list[Row]:
         {p.x: _Entry(metric.of(p), p.fallen_back, p.pictures, p.run) for p in curve.points}
         for curve in curves.curves
     ]
-    bounds = [curve.bound for curve in curves.curves]
+    # Nor does a curve win over runs that are not alike.
+    bounds = [curve.bound or bool(curves.differences) for curve in curves.curves]
     rows = [
         _row(f"{place:g}", [column.get(place, _Entry()) for column in columns], bounds, metric)
         for place in curves.places

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -80,7 +81,7 @@ def result_table(summary: Summary, records: Sequence[PictureRecord]) -> Table:
         table.add_column(heading, justify="right")
     for record in records if len(records) <= ROWS else ():
         table.add_row(
-            record.name if record.status == "completed" else f"{record.name} ({record.status})",
+            _named(record),
             number(record.psnr_db, 2),
             number(record.ms_ssim, 4),
             number(record.cbr, 4),
@@ -92,7 +93,7 @@ def result_table(summary: Summary, records: Sequence[PictureRecord]) -> Table:
     if records:
         table.add_section()
     table.add_row(
-        f"{summary.completed} of {summary.images}",
+        _counted(summary),
         number(summary.psnr_db, 2),
         number(summary.ms_ssim, 4),
         number(summary.cbr, 4),
@@ -108,6 +109,20 @@ def result_table(summary: Summary, records: Sequence[PictureRecord]) -> Table:
     )
     table.caption_justify = "left"
     return table
+
+
+def _named(record: PictureRecord) -> str:
+    """A picture's name and, if it is not what was sent, what became of it."""
+    name = escape(record.name)
+    if record.status != "completed":
+        return f"{name} ({record.status})"
+    return f"{name} (fell back)" if record.fell_back else name
+
+
+def _counted(summary: Summary) -> str:
+    text = f"{summary.completed} of {summary.images}"
+    fallen_back = summary.digital.fallen_back
+    return f"{text}, {fallen_back} fell back" if fallen_back else text
 
 
 def print_table(table: Table) -> None:

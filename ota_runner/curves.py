@@ -90,7 +90,8 @@ class Point(_Strict):
         cbr: channel uses per source dimension, as used.
         psnr_db, psnr_of_mse_db, ssim, ms_ssim: as in ``summary.json``.
         pictures: how many.
-        fallen_back: of them, those that did not arrive as sent, see :func:`fell_back`.
+        fallen_back: of them, those that did not arrive as sent, see
+            :attr:`ota_runner.record.PictureRecord.fell_back`.
         mcs: that the encoder noted for its streams; None where it notes none, or they differ.
         efficiency: its information bits per channel symbol, mean.
         quality: setting of the source codec; None where it has none, or pictures differ.
@@ -149,17 +150,6 @@ class Curves(_Strict):
     def places(self) -> list[float]:
         """Places on the axis at which any curve has a point."""
         return sorted({point.x for curve in self.curves for point in curve.points})
-
-
-def fell_back(record: PictureRecord) -> bool:
-    """Whether a picture was lost, failed, or is no more than what a codec makes of nothing.
-
-    So it is where the longest section of bits did not arrive, and where no stream of a standard
-    codec was small enough, so that it was sent as its mean colour.
-    """
-    stream = max(record.digital, key=lambda section: section.bits, default=None)
-    damaged = stream is not None and not stream.ok
-    return record.status != "completed" or damaged or "flat" in record.notes
 
 
 def draw_curves(runs: Sequence[PastRun]) -> Curves:
@@ -286,7 +276,7 @@ def _point(x: float, run: PastRun, records: Sequence[PictureRecord]) -> Point:
         ssim=summary.ssim,
         ms_ssim=summary.ms_ssim,
         pictures=len(records),
-        fallen_back=sum(fell_back(record) for record in records),
+        fallen_back=sum(record.fell_back for record in records),
         mcs=_same(record.notes.get("mcs") for record in records),
         efficiency=statistics.fmean(modes) if modes else None,
         quality=_same(record.notes.get("quality") for record in records),

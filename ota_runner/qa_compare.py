@@ -16,7 +16,7 @@ from PIL import Image
 
 from ota_runner.cli import execute
 from ota_runner.curve_figures import _styled, curves_svg
-from ota_runner.curves import Axis, Metric, draw_curves, fell_back
+from ota_runner.curves import Axis, Metric, draw_curves
 from ota_runner.past_runs import find_runs
 from ota_runner.record import DigitalRecord, Manifest, PictureRecord, RunFolder
 from ota_runner.sweep_record import SweepRecord, SweptRun
@@ -356,11 +356,11 @@ def test_what_counts_as_arrived() -> None:
     picture = PictureRecord(picture=0, name="", status="completed")
     side_information_lost = (stream(ok=True), stream(bits=24, ok=False))
     stream_lost = (stream(ok=False), stream(bits=24, ok=True))
-    assert not fell_back(picture)
-    assert not fell_back(picture.model_copy(update={"digital": side_information_lost}))
-    assert fell_back(picture.model_copy(update={"digital": stream_lost}))
-    assert fell_back(picture.model_copy(update={"notes": {"flat": "no stream is small enough"}}))
-    assert fell_back(picture.model_copy(update={"status": "lost"}))
+    assert not picture.fell_back
+    assert not picture.model_copy(update={"digital": side_information_lost}).fell_back
+    assert picture.model_copy(update={"digital": stream_lost}).fell_back
+    assert picture.model_copy(update={"notes": {"flat": "no stream is small enough"}}).fell_back
+    assert picture.model_copy(update={"status": "lost"}).fell_back
 
 
 def test_curves_look_different(tmp_path: Path) -> None:

@@ -128,6 +128,17 @@ class PictureRecord(_Strict):
     latency_s: Latency = Latency()
     error: str | None = None
 
+    @property
+    def fell_back(self) -> bool:
+        """Whether it was lost, failed, or is no more than what a codec makes of nothing.
+
+        So it is where the longest section of bits did not arrive, and where no stream of a
+        standard codec was small enough, so that it was sent as its mean colour.
+        """
+        stream = max(self.digital, key=lambda section: section.bits, default=None)
+        damaged = stream is not None and not stream.ok
+        return self.status != "completed" or damaged or "flat" in self.notes
+
 
 class Manifest(_Strict):
     """What made a run; ``run.json``.

@@ -40,11 +40,14 @@ class Digital(_Strict):
         sections: sent.
         failed: of them, not arrived, or with a CRC that does not hold.
         crc_false_passes: of them, with wrong bits although every CRC holds.
+        fallen_back: pictures that were received, but of which the stream did not arrive, or for
+            which none was small enough to be sent.
     """
 
     sections: int
     failed: int
     crc_false_passes: int
+    fallen_back: int
 
 
 class Throughput(_Strict):
@@ -143,6 +146,7 @@ def summarise(manifest: Manifest, records: Sequence[PictureRecord]) -> Summary:
             sections=len(sections),
             failed=sum(not section.ok for section in sections),
             crc_false_passes=sum(section.wrong is True for section in sections),
+            fallen_back=sum(record.fell_back for record in completed),
         ),
         throughput=_throughput(manifest, records),
         latency_s=Latency(
