@@ -119,7 +119,7 @@ class EchoFilter:
         first_point = math.floor(begin * self._step)
         points = math.floor((begin + count) * self._step) - first_point + 2
         gains = self._process.gains(first_point, points)
-        filters = np.einsum("gpij,pl->gijl", gains, self._shapes, optimize=True)
+        filters = np.einsum("gpij,pl->gijl", gains, self._shapes)
         filters = np.ascontiguousarray(filters, dtype=np.complex64)
         samples = self._buffer.view(begin - self._last, begin + count - self._first)
         out = np.empty((gains.shape[2], count), np.complex64)

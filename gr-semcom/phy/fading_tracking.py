@@ -17,8 +17,8 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numba
 import numpy as np
-import scipy.linalg
 import scipy.signal
 from numpy.typing import NDArray
 
@@ -173,11 +173,37 @@ class _Evidence:
             waves, times = response[grid.rows], sequences[grid.symbols]
             weighted = times * grid.weight[:, None]
             self.precision += np.kron(waves.conj().T @ waves, times.T @ weighted)
-            match = np.einsum("cn,lq,lcr->nqr", waves.conj(), weighted, grid.channel, optimize=True)
+            in_time = np.einsum("lq,lcr->qcr", weighted, grid.channel)
+            match = np.einsum("cn,qcr->nqr", waves.conj(), in_time)
             self.match += match.reshape(size, -1)
             power = np.sum(np.abs(grid.channel) ** 2, axis=1, dtype=np.float64)
             self.energy += grid.weight @ power
             self.cells += grid.weight.sum() * grid.rows.size
+
+
+@numba.njit(cache=True, nogil=True)
+def _inverse(matrix: NDArray[np.complex128]) -> NDArray[np.complex128]:
+    """Inverse of a matrix of which all eigenvalues are 1 or more (Gauss-Jordan, no pivoting).
+
+    LAPACK's would be taken by the threads of a BLAS, which cost many times more here than they
+    save where other threads run, as they do in a flowgraph.
+    """
+    inverse = matrix.copy()
+    size = inverse.shape[0]
+    for k in range(size):
+        pivot = 1 / inverse[k, k]
+        for i in range(size):
+            if i == k:
+                continue
+            factor = inverse[i, k] * pivot
+            inverse[i, k] = 0
+            for j in range(size):
+                inverse[i, j] -= factor * inverse[k, j]
+            inverse[i, k] = -factor
+        inverse[k, k] = 1
+        for j in range(size):
+            inverse[k, j] *= pivot
+    return inverse
 
 
 def _posterior(
@@ -186,8 +212,7 @@ def _posterior(
     """Mean and covariance of the coefficients of a receive antenna, and its noise variance."""
     root = np.sqrt(prior / noise_var)
     matrix = root[:, None] * evidence.precision * root + np.eye(root.size)
-    factor = scipy.linalg.cho_factor(matrix, lower=True, check_finite=False)
-    inverse = scipy.linalg.cho_solve(factor, np.diag(root), check_finite=False) * root[:, None]
+    inverse = _inverse(matrix) * root[:, None] * root
     match = evidence.match[:, antenna]
     mean = inverse @ match
     covariance = noise_var * inverse
@@ -260,11 +285,13 @@ def _assemble(
         waves = echoes.response[:, own] * phases[:, t, None].conj()
         for r, (mean, covariance, _) in enumerate(results):
             gains = mean.reshape(-1, count)[own]
-            channel[:, :, r, t] = np.einsum("lq,nq,kn->lk", sequences, gains, waves, optimize=True)
+            moving = np.einsum("nq,kn->kq", gains, waves)
+            channel[:, :, r, t] = np.einsum("lq,kq->lk", sequences, moving)
             spread = covariance.reshape(-1, count, echoes.antenna.size, count)[own][:, :, own]
-            spread = np.einsum("kn,nqmp,km->kqp", waves, spread, waves.conj(), optimize=True)
+            spread = np.einsum("kn,nqmp->kqmp", waves, spread)
+            spread = np.einsum("kqmp,km->kqp", spread, waves.conj()).real
             error_var[:, :, r] += np.einsum(
-                "lq,kqp,lp->lk", sequences, spread.real, sequences, optimize=True
+                "lkp,lp->lk", np.einsum("lq,kqp->lkp", sequences, spread), sequences
             )
     composite = np.einsum("lkrt,kt->lkr", channel, phases)
     return TrackedChannel(
