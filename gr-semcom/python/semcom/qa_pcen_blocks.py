@@ -76,7 +76,12 @@ def run(
     check([precoder, air, combiner])
     received = [debug.get_message(i) for i in range(debug.num_messages())]
     assert is_end_of_stream(received.pop())
-    return [grid_from_pdu(pdu) for pdu in received], combiner
+    grids_received = []
+    for pdu in received:
+        grid, state, noise_var = grid_from_pdu(pdu)
+        assert noise_var is not None
+        grids_received.append((grid, state, noise_var))
+    return grids_received, combiner
 
 
 def test_streams_arrive_as_without_gnu_radio() -> None:
@@ -145,6 +150,8 @@ def test_grids_survive_the_way_and_damage_does_not() -> None:
     grid, state = symbols(1), ChannelState(csi=gaussian((8, 2, 2), 1), csi_id=3)
     back, told, noise_var = grid_from_pdu(grid_to_pdu(grid, state))
     np.testing.assert_array_equal(back, grid)
+    assert told.csi is not None
+    assert state.csi is not None
     np.testing.assert_array_equal(told.csi, state.csi)
     assert (told.csi_id, noise_var) == (3, None)
     with pytest.raises(ValueError, match="a grid is"):

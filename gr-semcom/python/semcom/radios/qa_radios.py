@@ -19,6 +19,11 @@ from semcom_phy.tdl import flat_channel, tdl_channel
 NARROW = numerology("narrow")
 
 
+def options(**values: Any) -> LoopbackConfig:
+    """As they come from a command line or a file."""
+    return LoopbackConfig.model_validate(values)
+
+
 def test_the_loopback_describes_itself() -> None:
     radio = open_radio(
         "loopback", NARROW, snr_db=7, channel="multipath", taps=((0, 1, 0), (3.5, 0.2, -0.1))
@@ -32,7 +37,7 @@ def test_the_loopback_describes_itself() -> None:
 
 def test_the_loopback_has_the_channel_that_its_options_name(tmp_path: Path) -> None:
     """What the options say is what the channel does, not its own defaults."""
-    config = LoopbackConfig(
+    config = options(
         channel="tdl-c",
         delay_spread_s=3e-7,
         doppler_hz=5,
@@ -52,16 +57,16 @@ def test_the_loopback_has_the_channel_that_its_options_name(tmp_path: Path) -> N
     assert config.impairments() == Impairments(
         4, 0.5, 2, -20, Interferer(3, 0.1, 0.2, 0.3), Gaps(1e-3, 4, (0.5,))
     )
-    assert LoopbackConfig().multipath() is None
-    assert LoopbackConfig().impairments() == Impairments()
-    assert LoopbackConfig(channel="tdl-a").multipath() == tdl_channel("tdl-a", 1e-7)
-    assert LoopbackConfig(channel="rayleigh", doppler_hz=3).multipath() == flat_channel(3.0)
-    assert LoopbackConfig(channel="rician").multipath() == flat_channel(0.0, 6.0)
-    rician = LoopbackConfig(channel="rician", rician_k_db=0.0)
+    assert options().multipath() is None
+    assert options().impairments() == Impairments()
+    assert options(channel="tdl-a").multipath() == tdl_channel("tdl-a", 1e-7)
+    assert options(channel="rayleigh", doppler_hz=3).multipath() == flat_channel(3.0)
+    assert options(channel="rician").multipath() == flat_channel(0.0, 6.0)
+    rician = options(channel="rician", rician_k_db=0.0)
     assert rician.multipath() == flat_channel(0.0, 0.0)
     trace = generate("tdl-a", 1e-7, 5.0, 0.1)
     save_trace(tmp_path / "a.npz", trace)
-    replayed = LoopbackConfig(channel=f"trace:{tmp_path / 'a.npz'}").multipath()
+    replayed = options(channel=f"trace:{tmp_path / 'a.npz'}").multipath()
     assert isinstance(replayed, ChannelTrace)
     np.testing.assert_array_equal(replayed.gains, trace.gains)
 
