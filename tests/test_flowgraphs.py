@@ -152,6 +152,8 @@ def test_the_blocks_have_the_ports_that_companion_shows(tmp_path: Path) -> None:
         "semcom_receiver": semcom.Receiver(waveform),
         "semcom_decoder": semcom.Decoder(),
         "semcom_picture_sink": semcom.PictureSink(tmp_path),
+        "semcom_pcen_precoder": semcom.PcenPrecoder(),
+        "semcom_pcen_combiner": semcom.PcenCombiner(),
     }
     import pmt
 
