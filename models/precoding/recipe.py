@@ -6,10 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from semcom_models.training.recipe import RecipeError
+from semcom_models.training.recipe import read_recipe
 
 
 class PcenRecipe(BaseModel):
@@ -51,18 +50,5 @@ class PcenRecipe(BaseModel):
 
 
 def load_recipe(path: Path) -> PcenRecipe:
-    """Read and validate a recipe.
-
-    Raises:
-        RecipeError: unreadable, not YAML, or not a recipe; says which key is wrong.
-    """
-    try:
-        return PcenRecipe.model_validate(yaml.safe_load(path.read_text()))
-    except OSError as error:
-        raise RecipeError(f"cannot read the recipe {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "recipe"
-        raise RecipeError(f"{path}: {key}: {first['msg']}") from error
+    """Read and validate a recipe; see :func:`semcom_models.training.recipe.read_recipe`."""
+    return read_recipe(path, PcenRecipe)

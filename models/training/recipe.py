@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class RecipeError(ValueError):
@@ -133,13 +135,22 @@ class Recipe(_Strict):
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read and validate a recipe.
+    """Read and validate a recipe; see :func:`read_recipe`."""
+    return read_recipe(path, Recipe)
+
+
+def read_recipe(path: Path, kind: type[Model]) -> Model:
+    """Read and validate a YAML file.
+
+    Args:
+        path: of the file.
+        kind: what it must hold.
 
     Raises:
         RecipeError: unreadable, not YAML, or not a recipe; says which key is wrong.
     """
     try:
-        return Recipe.model_validate(yaml.safe_load(path.read_text()))
+        return kind.model_validate(yaml.safe_load(path.read_text()))
     except OSError as error:
         raise RecipeError(f"cannot read the recipe {path}: {error.strerror}") from error
     except yaml.YAMLError as error:
