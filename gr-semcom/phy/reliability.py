@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import gamma
+from scipy.special import gammainccinv, gammaincinv
 
 from semcom_phy.exchange import ComplexArray
 
@@ -56,9 +56,9 @@ def excess_noise(
         ``[opening + payload symbols]``, exactly 1 for symbols that were not hit.
     """
     typical = float(np.quantile(payload, _QUANTILE))
-    noise = min(typical * payload_cells / gamma.ppf(_QUANTILE, payload_cells), _NOISE_SURPLUS)
+    noise = min(typical * payload_cells / gammaincinv(payload_cells, _QUANTILE), _NOISE_SURPLUS)
     limits = [
-        np.full(values.size, gamma.isf(_FALSE_ALARM, cells) / cells)
+        np.full(values.size, gammainccinv(cells, _FALSE_ALARM) / cells)
         for values, cells in ((opening, opening_cells), (payload, payload_cells))
     ]
     relative = np.concatenate([opening, payload]) / noise
