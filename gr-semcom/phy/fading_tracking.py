@@ -19,7 +19,6 @@ from functools import lru_cache
 
 import numba
 import numpy as np
-import scipy.signal
 from numpy.typing import NDArray
 
 from semcom_phy.exchange import ComplexArray, FloatArray
@@ -90,11 +89,14 @@ class TrackedChannel:
 @lru_cache(maxsize=16)
 def _sequences(symbols: int, numerology: Numerology) -> NDArray[np.float64]:
     """Orthonormal sequences ``[symbols, n]``, the slowest first."""
+    # A third of a second, spent only where a channel moves.
+    from scipy.signal.windows import dpss
+
     duration = symbols * numerology.samples_per_symbol / numerology.sample_rate
     bandwidth = _LARGEST_DOPPLER_HZ * duration
     count = min(math.ceil(2 * bandwidth) + _SPARE_SEQUENCES, symbols // 2)
     bandwidth = min(bandwidth, 0.45 * symbols)
-    windows: NDArray[np.float64] = scipy.signal.windows.dpss(symbols, bandwidth, count)
+    windows: NDArray[np.float64] = dpss(symbols, bandwidth, count)
     return windows.T
 
 
