@@ -10,17 +10,18 @@ take the run's value.
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ota_runner.errors import UsageError
+from ota_runner.numerology import NumerologyOption
+from ota_runner.options_file import read_options, unknown_option
+from semcom_phy.numerology import Numerology
 
 SNR_RANGE_DB = (-20.0, 60.0)
 """SNRs that a run can be asked for."""
@@ -79,9 +80,17 @@ class RunConfig(BaseModel):
     weights: Annotated[
         Path | None, Field(description="weights file, or folder of them, to use first")
     ] = None
+    antennas: Annotated[
+        Literal["1x1", "1x2", "2x1", "2x2"],
+        Field(description="antennas, transmit x receive: 1x1, 1x2, 2x1 or 2x2"),
+    ] = "1x1"
     numerology: Annotated[
-        Literal["narrow", "wide"], Field(description="waveform preset: narrow or wide")
-    ] = "narrow"
+        NumerologyOption,
+        Field(
+            validate_default=True,
+            description="waveform: narrow, wide or a YAML file of its numbers",
+        ),
+    ] = "narrow"  # type: ignore[assignment]
     seed: Annotated[
         int, Field(ge=0, lt=2**32, description="seed of channel and codec, 0 to 2^32 - 1")
     ] = 0
@@ -102,6 +111,21 @@ class RunConfig(BaseModel):
             if value is not None and self.snr_trace not in of:
                 raise ValueError(f"{option} goes with --snr-trace {' or '.join(of)}")
         return self
+
+    @model_validator(mode="after")
+    def _the_waveform_has_room_for_the_antennas(self) -> Self:
+        resolve_numerology(self)
+        return self
+
+
+def resolve_numerology(run: RunConfig) -> Numerology:
+    """The waveform of a run, for its antennas.
+
+    Raises:
+        ValueError: the waveform does not fit so many antennas.
+    """
+    tx, rx = map(int, run.antennas.split("x"))
+    return replace(run.numerology, tx_antennas=tx, rx_antennas=rx)
 
 
 @dataclass(frozen=True)
@@ -169,18 +193,7 @@ def read_layer(path: Path) -> Layer:
     Raises:
         UsageError: unreadable, not YAML, or not a mapping of option names.
     """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        text = " ".join(str(error).split())
-        raise UsageError(f"{path} is not YAML: {text}") from error
-    if values is None:
-        values = {}
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise UsageError(f"{path} must hold options, one `name: value` a line, such as `snr: 10`")
-    return Layer(str(path), {key.replace("-", "_"): value for key, value in values.items()})
+    return Layer(str(path), read_options(path, "snr: 10"))
 
 
 def asked_for(layers: Sequence[Layer], option: str) -> Any:
@@ -232,14 +245,6 @@ def _merge(layers: Sequence[Layer], known: Sequence[str]) -> dict[str, tuple[Any
                 raise UsageError(unknown_option(layer.names(option), option, known))
             merged[option] = value, layer
     return merged
-
-
-def unknown_option(written: str, option: str, known: Iterable[str]) -> str:
-    """One line on an option that is not known, with the nearest that is."""
-    names = sorted(known)
-    near = difflib.get_close_matches(option, names, n=1)
-    hint = f"did you mean `{near[0]}`?" if near else f"there are {', '.join(names)}"
-    return f"{written} is no option here: {hint}"
 
 
 def _validate(

@@ -13,9 +13,10 @@ from pathlib import Path
 from types import FrameType
 
 from ota_runner.choice import Choice
-from ota_runner.config import FADING, Layer, Settings, resolve
+from ota_runner.config import FADING, Layer, Settings, resolve, resolve_numerology
 from ota_runner.console import ProgressView, print_table, result_table, say
 from ota_runner.errors import ExitCode, LinkFailed, UsageError
+from ota_runner.numerology import numerology_label
 from ota_runner.radios import OpenRadio, RadioChoice
 from ota_runner.record import Manifest, PictureRecord, RunFolder, first_difference
 from ota_runner.report import write_report
@@ -26,7 +27,6 @@ from ota_runner.versions import machine, versions
 from semcom_models.codecs import registry
 from semcom_models.codecs.base import Codec
 from semcom_models.codecs.separate_mcs import HINDSIGHT
-from semcom_phy.numerology import preset
 
 DONE = ("completed", "lost")
 """What ``--resume`` leaves alone; a picture that failed is tried again."""
@@ -117,7 +117,7 @@ def run_job(
     interrupted = False
     try:
         radio = choice.open(
-            settings.radio, preset(run.numerology), folder.new_iq() if run.record_iq else None
+            settings.radio, resolve_numerology(run), folder.new_iq() if run.record_iq else None
         )
         with radio.link as link:
             manifest = _manifest(settings, codec, radio, plan, invocation.command)
@@ -175,9 +175,12 @@ def run_to_resume(settings: Settings, invocation: Invocation) -> RunFolder | Non
         return None
     different = first_difference(folder.config(), settings.as_mapping())
     if different is not None:
+        values = [of.get(different) for of in (folder.config(), settings.as_mapping())]
+        if different == "numerology":
+            values = [numerology_label(value) for value in values]
         raise UsageError(
-            f"--resume: {output} was begun with {different}: {folder.config().get(different)}, "
-            f"not {settings.as_mapping().get(different)}; leave it out, or give another --output"
+            f"--resume: {output} was begun with {different}: {values[0]}, not {values[1]}; "
+            "leave it out, or give another --output"
         )
     return folder
 

@@ -219,7 +219,8 @@ WIDE = Numerology(
 )
 """20 MS/s, 200 carriers of 78 kHz, 1.3 ms a full frame; echoes to 2.4 us, +-550 kHz offset."""
 
-_PRESETS = {preset.name: preset for preset in (NARROW, WIDE)}
+PRESETS = {preset.name: preset for preset in (NARROW, WIDE)}
+"""By name."""
 
 
 def preset(name: str) -> Numerology:
@@ -229,7 +230,7 @@ def preset(name: str) -> Numerology:
         ValueError: no such preset; the message lists them.
     """
     try:
-        return _PRESETS[name]
+        return PRESETS[name]
     except KeyError:
-        known = ", ".join(_PRESETS)
+        known = ", ".join(PRESETS)
         raise ValueError(f"unknown numerology {name!r}, choose one of: {known}") from None
