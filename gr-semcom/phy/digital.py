@@ -134,9 +134,21 @@ def decode_symbols(
         raise ValueError(
             f"{n_bits} bits at MCS {mcs} take [{expected}] symbols, not {list(np.shape(symbols))}"
         )
-    llr = qam.demap(symbols, noise_var, scheme.bits_per_symbol)
-    np.negative(llr, out=llr, where=scrambling_bits(llr.size).view(np.bool_))
-    return section.join(*_decode_blocks(scheme.code, section, llr.reshape(section.blocks, -1)))
+    words = np.zeros((section.blocks, section.block), np.uint8)
+    held = np.zeros(section.blocks, np.bool_)
+    noise = np.broadcast_to(noise_var, expected).reshape(section.blocks, -1)
+    # Before anything is set aside for them: sections are as long as a header says.
+    bits = np.count_nonzero(np.isfinite(noise), axis=1) * scheme.bits_per_symbol
+    heard = bits >= section.block
+    if heard.any():
+        received = symbols.reshape(noise.shape)[heard].ravel()
+        llr = qam.demap(received, noise[heard].ravel(), scheme.bits_per_symbol)
+        scrambling = scrambling_bits(expected * scheme.bits_per_symbol)
+        flipped = scrambling.reshape(section.blocks, -1)[heard].ravel()
+        np.negative(llr, out=llr, where=flipped.view(np.bool_))
+        llr = llr.reshape(-1, noise.shape[1] * scheme.bits_per_symbol)
+        words[heard], held[heard] = _decode_blocks(scheme.code, section, llr)
+    return section.join(words, held)
 
 
 def _decode_blocks(
@@ -147,8 +159,8 @@ def _decode_blocks(
     Fewer ratios than a block has bits leave it undetermined. Such blocks are not tried: a header
     that tells of a long section, of which nothing else arrives, would keep the decoder busy.
     """
-    words = np.zeros((section.blocks, section.block), np.uint8)
-    held = np.zeros(section.blocks, np.bool_)
+    words = np.zeros((llr.shape[0], section.block), np.uint8)
+    held = np.zeros(llr.shape[0], np.bool_)
     heard = np.count_nonzero(llr, axis=1) >= section.block
     if heard.any():
         words[heard], held[heard] = code.decode(section, llr[heard])

@@ -35,6 +35,10 @@ from semcom_phy.numerology import Numerology
 MAX_CHANNEL_USES = 1 << 24
 """Payload symbols per stream that a picture has at most; a receiver sets no more memory aside."""
 
+_FEWEST_ARRIVED = 1 / 64
+"""Share of its frames without which a picture is lost: what it takes is set aside for frames that
+arrived, not for those that a header tells of. No section of bits can be decoded from so few."""
+
 _PADDING = np.complex64((1 + 1j) / np.sqrt(2))
 
 
@@ -265,30 +269,30 @@ def assemble(
         and marked erased; digital sections are decoded from the rest.
     """
     uses, streams = _picture_uses(header), header.sections[0].streams
-    interleaved = np.zeros((streams, uses), np.complex64)
-    interleaved_noise = np.full((streams, uses), np.inf, np.float32)
+    symbols = np.zeros((streams, uses), np.complex64)
+    noise_var = np.full((streams, uses), np.inf, np.float32)
     arrived: BoolArray = np.zeros(fragments, bool)
+    noise, received = 0.0, 0
+    order = permutation(uses) if frames else np.empty(0, np.int64)
     for index, frame in frames.items():
-        part = _cut(uses, fragments, index)
+        places = order[_cut(uses, fragments, index)]
         # What is no number or no variance was not received.
         usable = np.isfinite(frame.payload) & np.isfinite(frame.noise_var) & (frame.noise_var >= 0)
-        interleaved[:, part] = np.where(usable, frame.payload, np.complex64(0))
-        interleaved_noise[:, part] = np.where(usable, frame.noise_var, np.float32(np.inf))
+        symbols[:, places] = np.where(usable, frame.payload, np.complex64(0))
+        noise_var[:, places] = np.where(usable, frame.noise_var, np.float32(np.inf))
+        noise += float(np.sum(frame.noise_var, where=usable, dtype=np.float64))
+        received += int(np.count_nonzero(usable))
         arrived[index] = True
-    order = permutation(uses)
-    symbols, noise_var = np.empty_like(interleaved), np.empty_like(interleaved_noise)
-    symbols[:, order], noise_var[:, order] = interleaved, interleaved_noise
     ends = np.cumsum([_section_uses(entry) for entry in header.sections])
     sections = tuple(
         _received_section(entry, symbols[:, start:end], noise_var[:, start:end])
         for entry, start, end in zip(header.sections, [0, *ends[:-1]], ends, strict=True)
     )
-    received = interleaved_noise[np.isfinite(interleaved_noise)]
     latest = max(frames.values(), key=lambda frame: frame.start_sample, default=None)
     return Reception(
         header=header,
         sections=sections,
-        noise_var=float(received.mean(dtype=np.float64)) if received.size else float("inf"),
+        noise_var=noise / received if received else float("inf"),
         fragments=arrived,
         csi=latest.csi if latest else None,
         stream_time_s=latest.stream_time_s if latest else 0.0,
@@ -297,9 +301,12 @@ def assemble(
 
 def _samples_from(header: FrameHeader, numerology: Numerology) -> int:
     """Samples from the start of this frame to the end of its picture, guards included."""
-    uses = _picture_uses(header.picture)
-    parts = (_cut(uses, header.fragments, i) for i in range(header.fragment, header.fragments))
-    return sum(numerology.frame_samples(part.stop - part.start) for part in parts)
+    uses, count = _picture_uses(header.picture), header.fragments - header.fragment
+    short = uses // header.fragments
+    rest = uses - _cut(uses, header.fragments, header.fragment).start
+    long_ones = rest - count * short  # frames with one symbol more than the others
+    samples = (count - long_ones) * numerology.frame_samples(short)
+    return samples + (long_ones * numerology.frame_samples(short + 1) if long_ones else 0)
 
 
 @dataclass
@@ -311,27 +318,29 @@ class AssemblerCounts:
         late: of a picture before the one being received.
         inconsistent: with another picture's size or sections under the same number, made for
             another numerology, of the wrong shape or too large.
+        faint: of pictures of which next to nothing arrived.
     """
 
     duplicates: int = 0
     late: int = 0
     inconsistent: int = 0
+    faint: int = 0
 
 
 @dataclass(eq=False)
 class _Open:
-    """The picture being received; ``end`` is the sample at which its last frame should end."""
+    """The picture being received."""
 
     header: PictureHeader
     fragments: int
-    end: int
     frames: dict[int, ReceivedFrame] = field(default_factory=dict)
 
 
 class Assembler:
     """Collects the frames of one sender's pictures, in any order within a picture.
 
-    Only the picture being received takes memory, and only for what has arrived of it.
+    Only the picture being received takes memory, and only for what has arrived of it. A picture of
+    which less than one frame in 64 arrived is lost.
 
     Args:
         numerology: of the link.
@@ -369,7 +378,7 @@ class Assembler:
                 self._count_straggler(frame)
                 return []
             receptions += self.flush()
-            self._open = _Open(frame.header.picture, frame.header.fragments, 0)
+            self._open = _Open(frame.header.picture, frame.header.fragments)
             self._number, self._end = frame.header.picture.picture, 0
         assert self._open is not None
         self._open.frames[frame.header.fragment] = frame
@@ -396,6 +405,9 @@ class Assembler:
         picture, self._open = self._open, None
         if picture is None:
             return []
+        if len(picture.frames) < _FEWEST_ARRIVED * picture.fragments:
+            self.counts.faint += len(picture.frames)
+            return []
         return [assemble(picture.header, picture.fragments, picture.frames)]
 
     def _fits(self, frame: ReceivedFrame) -> bool:
@@ -413,6 +425,7 @@ class Assembler:
         """Whether a frame is a missing part of the open picture."""
         return (
             self._open is not None
+            and frame.start_sample < self._end
             and frame.header.picture == self._open.header
             and frame.header.fragment not in self._open.frames
         )

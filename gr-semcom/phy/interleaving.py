@@ -39,11 +39,15 @@ def _order(n: int) -> NDArray[np.int64]:
     # The length seeds the hash: orders of different lengths have nothing in common. The low bits
     # of each key are the item itself, so that no two are equal and every sort agrees.
     seed = splitmix64(np.array([n], np.uint64))
-    items = np.arange(n, dtype=np.uint64)
     low = np.uint64((1 << max(n - 1, 0).bit_length()) - 1)
-    keys = (splitmix64(items ^ seed) & ~low) | items
+    keys = np.empty(n, np.uint64)
+    # Piece by piece: a hash takes several times the memory of its result.
+    for start in range(0, n, _PIECE):
+        items = np.arange(start, min(start + _PIECE, n), dtype=np.uint64)
+        keys[start : start + _PIECE] = (splitmix64(items ^ seed) & ~low) | items
     keys.sort()
-    order = (keys & low).astype(np.int64)
+    keys &= low
+    order = keys.view(np.int64)
     order.flags.writeable = False
     return order
 
@@ -66,7 +70,6 @@ def permutation(n: int) -> NDArray[np.int64]:
 
 def _scrambling(n: int) -> NDArray[np.uint8]:
     bits = np.empty(n, np.uint8)
-    # Piece by piece: a hash takes 64 bits, several times over, for one bit.
     for start in range(0, n, _PIECE):
         counter = np.arange(start, min(start + _PIECE, n), dtype=np.uint64) | _SCRAMBLING
         bits[start : start + _PIECE] = splitmix64(counter) >> np.uint64(63)

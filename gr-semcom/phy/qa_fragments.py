@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -12,8 +13,10 @@ from semcom_phy.exchange import (
     CapacitySection,
     CodecLabel,
     DigitalSection,
+    PictureHeader,
     ReceivedAnalog,
     ReceivedDigital,
+    SectionEntry,
     Transmission,
 )
 from semcom_phy.fragments import (
@@ -21,11 +24,13 @@ from semcom_phy.fragments import (
     Assembler,
     ReceivedFrame,
     air_samples,
+    assemble,
     channel_uses,
     fragment,
+    fragment_count,
     payload_symbols,
 )
-from semcom_phy.header import encode_header
+from semcom_phy.header import FrameHeader, encode_header
 from semcom_phy.numerology import NARROW, WIDE
 
 SHORT = replace(NARROW, name="short", fragment_symbols=4)
@@ -251,6 +256,70 @@ def test_a_restarted_sender_is_heard_again():
     same_number = as_received(fragment(transmission, 0, SHORT), start=2_000_000)
     receptions = collect(Assembler(SHORT), run + again + same_number)
     assert [reception.header.picture for reception in receptions] == [3, 0, 0]
+
+
+def test_another_run_does_not_fill_up_a_picture_that_was_cut_off():
+    transmission = picture(analog(2000))
+    run = as_received(fragment(transmission, 0, SHORT))
+    again = as_received(fragment(transmission, 0, SHORT), start=1_000_000)
+    assembler = Assembler(SHORT)
+    receptions = collect(assembler, run[:3] + again[3:]) + assembler.flush()
+    count = len(run)
+    assert [np.flatnonzero(r.fragments).tolist() for r in receptions] == [
+        [0, 1, 2],
+        list(range(3, count)),
+    ]
+
+
+def longest_of(*sections):
+    """The first frame of a picture as large as a header can tell of; its payload is real."""
+    header = PictureHeader(0, 1 << 14, 1 << 14, CodecLabel(1), sections)
+    frame_header = FrameHeader(header, 0, fragment_count(header, WIDE))
+    symbols = np.ones((1, payload_symbols(frame_header, WIDE)), np.complex64)
+    noise = np.ones(symbols.shape, np.float32)
+    return ReceivedFrame(frame_header, symbols, noise, None, 0.0, 0.0, 0, 2e7)
+
+
+def peak_memory(action):
+    """What ``action`` takes at its height, in bytes, and what it gives."""
+    tracemalloc.start()
+    try:
+        result = action()
+        return tracemalloc.get_traced_memory()[1], result
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("digital", [False, True])
+def test_nothing_is_set_aside_on_the_word_of_a_header(digital):
+    mcs = mcs_index("nr-256qam-682.5/1024") if digital else 0
+    frame = longest_of(SectionEntry(digital, (1 << 24) - 1, mcs))
+    assembler = Assembler(WIDE)
+    peak, receptions = peak_memory(lambda: assembler.add(frame) + assembler.expire(1 << 40))
+    assert receptions == []
+    assert peak < 1e5
+    assert assembler.counts.faint == 1
+
+
+def test_bits_that_were_not_heard_cost_no_more_than_themselves():
+    frame = longest_of(SectionEntry(True, 1 << 22, mcs_index("nr-256qam-682.5/1024")))
+    header = frame.header
+    peak, reception = peak_memory(lambda: assemble(header.picture, header.fragments, {0: frame}))
+    (section,) = reception.sections
+    assert not section.ok
+    assert section.bits.size == 1 << 22
+    # The bits, three times over on their way, and for each symbol 12 bytes and its place.
+    uses = payload_symbols(header, WIDE) * header.fragments
+    assert peak < 3.2 * section.bits.size + 21 * uses
+
+
+def test_a_picture_is_lost_when_next_to_nothing_arrived():
+    frames = as_received(fragment(picture(analog(200 * SHORT.fragment_capacity)), 0, SHORT))
+    for count, lost in ((3, True), (4, False)):
+        assembler = Assembler(SHORT)
+        receptions = collect(assembler, frames[:count]) + assembler.flush()
+        assert (receptions == []) == lost
+        assert assembler.counts.faint == (count if lost else 0)
 
 
 def test_frames_that_fit_no_picture_here_are_dropped():
