@@ -91,6 +91,10 @@ class RunConfig(BaseModel):
             description="waveform: narrow, wide or a YAML file of its numbers",
         ),
     ] = "narrow"  # type: ignore[assignment]
+    clipping: Annotated[
+        float | None,
+        Field(ge=-10, le=60, description="limit of the sent magnitude above its RMS in dB"),
+    ] = None
     seed: Annotated[
         int, Field(ge=0, lt=2**32, description="seed of channel and codec, 0 to 2^32 - 1")
     ] = 0

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from gnuradio.semcom import radios
@@ -11,7 +10,7 @@ from gnuradio.semcom.link import FlowgraphLink
 from pydantic import BaseModel
 
 from ota_runner.errors import UsageError
-from ota_runner.radios import OpenRadio
+from ota_runner.radios import Opener, OpenRadio
 from semcom_phy.numerology import Numerology
 
 
@@ -30,13 +29,15 @@ def is_simulated(name: str) -> bool:
     return radios.radio_class(name).set_snr_db is not radios.Radio.set_snr_db
 
 
-def opener(name: str) -> Callable[[BaseModel, Numerology, Path | None], OpenRadio]:
+def opener(name: str) -> Opener:
     """What opens a radio, see :class:`ota_runner.radios.RadioChoice`."""
 
-    def open_(options: BaseModel, numerology: Numerology, iq: Path | None) -> OpenRadio:
+    def open_(
+        options: BaseModel, numerology: Numerology, iq: Path | None, clipping_db: float | None
+    ) -> OpenRadio:
         try:
             radio = radios.open_radio(name, numerology, **options.model_dump())
-            link = FlowgraphLink(radio, numerology, record_to=iq)
+            link = FlowgraphLink(radio, numerology, record_to=iq, clipping_db=clipping_db)
         except radios.RadioConfigError as error:
             raise UsageError(str(error)) from error
         except OSError as error:

@@ -116,9 +116,8 @@ def run_job(
     folder = old or RunFolder.create(run.output, run.scheme, run.radio)
     interrupted = False
     try:
-        radio = choice.open(
-            settings.radio, resolve_numerology(run), folder.new_iq() if run.record_iq else None
-        )
+        recording = folder.new_iq() if run.record_iq else None
+        radio = choice.open(settings.radio, resolve_numerology(run), recording, run.clipping)
         with radio.link as link:
             manifest = _manifest(settings, codec, radio, plan, invocation.command)
             done = _go_on(folder, manifest) if old else []

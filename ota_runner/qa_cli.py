@@ -677,7 +677,9 @@ def test_a_bound_runs_on_no_waveform(
     assert list(tmp_path.iterdir()) == []
 
 
-def _open_nothing(options: BaseModel, numerology: Numerology, iq: Path | None) -> OpenRadio:
+def _open_nothing(
+    options: BaseModel, numerology: Numerology, iq: Path | None, clipping_db: float | None
+) -> OpenRadio:
     raise AssertionError("no radio is opened for a bound")
 
 

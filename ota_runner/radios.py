@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -51,6 +51,11 @@ class OpenRadio:
     sample_rate: float | None
 
 
+Opener: TypeAlias = Callable[[BaseModel, Numerology, Path | None, float | None], OpenRadio]
+"""Makes a link from a radio's options, the numerology, the folder for recordings or None, and the
+transmitter's clipping in dB or None; raises ``RadioUnavailable`` or ``UsageError``."""
+
+
 @dataclass(frozen=True)
 class RadioChoice:
     """A radio by name.
@@ -58,15 +63,14 @@ class RadioChoice:
     Attributes:
         name: as in ``--radio``.
         options: model of its options.
-        open: makes the link from options, numerology and the folder for recordings (or None);
-            raises ``RadioUnavailable`` or ``UsageError``.
+        open: makes the link.
         carries_bounds: it has no waveform, so that schemes that are bounds run on it.
         simulated: its link is a :class:`semcom_phy.link.SimulatedLink`: the SNR can be set.
     """
 
     name: str
     options: type[BaseModel]
-    open: Callable[[BaseModel, Numerology, Path | None], OpenRadio]
+    open: Opener
     carries_bounds: bool = False
     simulated: bool = False
 
@@ -101,10 +105,16 @@ def choose_radio(name: str) -> RadioChoice:
     )
 
 
-def _open_ideal(options: BaseModel, numerology: Numerology, iq: Path | None) -> OpenRadio:
+def _open_ideal(
+    options: BaseModel, numerology: Numerology, iq: Path | None, clipping_db: float | None
+) -> OpenRadio:
     assert isinstance(options, IdealOptions)
     if iq is not None:
         raise UsageError("--record-iq: --radio ideal has no samples; use --radio loopback")
+    if clipping_db is not None:
+        raise UsageError("--clipping: --radio ideal has no samples; use --radio loopback")
+    if (numerology.tx_antennas, numerology.rx_antennas) != (1, 1):
+        raise UsageError("--antennas: --radio ideal has no antennas; use --radio loopback")
     link = IdealLink(
         options.snr_db,
         numerology,

@@ -4,7 +4,7 @@
 The order is that of the physics, with everything that the two ends disagree about put into the
 receiver:
 
-1. the transmitter's amplifier: clipping;
+1. the transmitter's amplifier: saturation;
 2. the air: echoes, fading, delay; the interferer comes in at the receiver's antennas;
 3. the receiver: its sampling clock, its oscillator, its noise, IQ imbalance and DC offset of its
    mixer, samples that its host misses, and when it starts and stops to listen.
@@ -155,8 +155,8 @@ class SampleChannel:
         if samples.ndim != 2 or samples.shape[0] != self._tx:
             raise ValueError(f"samples have shape {samples.shape}, [{self._tx}, n] is expected")
         impairments = self.config.impairments
-        if impairments.clipping_db is not None:
-            samples = clip(samples, impairments.clipping_db, self._numerology)
+        if impairments.saturation_db is not None:
+            samples = clip(samples, impairments.saturation_db, self._numerology)
         if self._echoes is not None:
             samples = self._echoes.process(samples)
         return self._receive(self._clock.process(samples))

@@ -97,8 +97,8 @@ class Impairments:
     """Of both radios.
 
     Attributes:
-        clipping_db: the transmitter limits the magnitude of its samples to this much above the
-            RMS magnitude of a frame; None for no limit.
+        saturation_db: the transmitter's amplifier limits the magnitude of the samples to this
+            much above the RMS magnitude of a frame; None for no limit.
         iq_gain_db: gain of the receiver's quadrature branch over that of its in-phase branch.
         iq_phase_deg: by which its branches are off a right angle.
         dc_db: power of the receiver's DC offset relative to a frame of unit gain (dBc); None for
@@ -110,7 +110,7 @@ class Impairments:
         ValueError: a value out of range.
     """
 
-    clipping_db: float | None = None
+    saturation_db: float | None = None
     iq_gain_db: float = 0.0
     iq_phase_deg: float = 0.0
     dc_db: float | None = None
@@ -118,17 +118,23 @@ class Impairments:
     gaps: Gaps | None = None
 
     def __post_init__(self) -> None:
-        if self.clipping_db is not None:
-            _require("clipping", self.clipping_db, -10, 60, "dB")
+        if self.saturation_db is not None:
+            _require("saturation", self.saturation_db, -10, 60, "dB")
         _require("iq_gain_db", self.iq_gain_db, -20, 20, "dB")
         _require("iq_phase_deg", self.iq_phase_deg, -45, 45, "degrees")
         if self.dc_db is not None:
             _require("dc_db", self.dc_db, -100, 40, "dB")
 
 
-def clip(samples: ComplexArray, clipping_db: float, numerology: Numerology) -> ComplexArray:
-    """Limit the magnitude, keep the phase: an ideal limiter before the antenna."""
-    largest = math.sqrt(frame_power(numerology) * 10 ** (clipping_db / 10))
+def clip(samples: ComplexArray, limit_db: float, numerology: Numerology) -> ComplexArray:
+    """Limit the magnitude, keep the phase: an ideal limiter.
+
+    Args:
+        samples: of any shape.
+        limit_db: largest magnitude above the RMS magnitude of a frame of unit gain, in dB.
+        numerology: of the frame.
+    """
+    largest = math.sqrt(frame_power(numerology) * 10 ** (limit_db / 10))
     excess = np.maximum(np.abs(samples) / np.float32(largest), np.float32(1))
     return np.asarray(samples / excess, np.complex64)
 

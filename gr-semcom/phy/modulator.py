@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from semcom_phy.clipping import clip_and_filter
 from semcom_phy.exchange import ComplexArray, Precoder
 from semcom_phy.fragments import Frame, payload_symbols
 from semcom_phy.header import FrameHeader, encode_header
@@ -18,6 +19,7 @@ from semcom_phy.preamble import (
     training_grid,
 )
 from semcom_phy.precoding import IdentityPrecoder
+from semcom_phy.spreading import spread
 
 
 def header_grid(header: FrameHeader, numerology: Numerology) -> ComplexArray:
@@ -40,16 +42,31 @@ def header_grid(header: FrameHeader, numerology: Numerology) -> ComplexArray:
 class Modulator:
     """Makes bursts of complex samples of frames.
 
-    Payload symbols are sent as they are: their signs are scrambled, their power is theirs.
-    Training, header and pilots have unit power on each antenna and are never precoded.
+    Payload symbols are sent as they are: their signs are scrambled, their power is theirs; the
+    numerology may spread them over an OFDM symbol. Training, header and pilots have unit power on
+    each antenna and are never precoded.
 
     Args:
         numerology: of the waveform.
         precoder: maps streams to antennas; None sends stream ``i`` on antenna ``i``.
+        clipping_db: limits the magnitude of header and payload to this much above the RMS of a
+            frame, see :func:`semcom_phy.clipping.clip_and_filter`; None for no limit. Training is
+            left alone: it has low peaks, and all else is measured by it.
+
+    Raises:
+        ValueError: a limit outside -10 to 60 dB.
     """
 
-    def __init__(self, numerology: Numerology, precoder: Precoder | None = None) -> None:
+    def __init__(
+        self,
+        numerology: Numerology,
+        precoder: Precoder | None = None,
+        clipping_db: float | None = None,
+    ) -> None:
+        if clipping_db is not None and not -10 <= clipping_db <= 60:
+            raise ValueError(f"clipping is {clipping_db:g} dB above the RMS, choose -10 to 60")
         self.numerology = numerology
+        self._clipping_db = clipping_db
         self._precoder = precoder or IdentityPrecoder(numerology.tx_antennas)
 
     def frame(self, frame: Frame, csi: ComplexArray | None = None) -> ComplexArray:
@@ -67,11 +84,13 @@ class Modulator:
                 antennas, or symbols that are not finite.
         """
         numerology = self.numerology
-        known = np.concatenate([training_grid(numerology), header_grid(frame.header, numerology)])
         phases = cyclic_delay_phases(numerology)
-        payload = self._payload_grid(frame, csi)
-        sections = (known[:, :, None] * phases, payload)
-        bursts = ofdm_modulate(np.concatenate(sections), numerology)
+        training = training_grid(numerology)[:, :, None] * phases
+        header = header_grid(frame.header, numerology)[:, :, None] * phases
+        body = np.concatenate([header, self._payload_grid(frame, csi)])
+        if self._clipping_db is not None:
+            body = clip_and_filter(body, self._clipping_db, numerology)
+        bursts = ofdm_modulate(np.concatenate([training, body]), numerology)
         return np.pad(bursts, ((0, 0), (0, numerology.guard_samples)))
 
     def _payload_grid(self, frame: Frame, csi: ComplexArray | None) -> ComplexArray:
@@ -100,7 +119,8 @@ class Modulator:
         cells[:, :count] = payload * scrambling_signs(numerology)[:streams, :count]
         free = symbols * width - count
         cells[:, count:] = fill_symbols(numerology)[:streams, :free]
-        streamed = cells.reshape(streams, symbols, width).transpose(1, 2, 0)
+        cells = spread(cells.reshape(streams, symbols, width), numerology.spreading)
+        streamed = cells.transpose(1, 2, 0)
         rows = numerology.data_rows
         phases = cyclic_delay_phases(numerology)[numerology.pilot_rows]
         first = numerology.header_ofdm_symbols

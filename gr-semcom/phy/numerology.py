@@ -56,6 +56,8 @@ class Numerology:
         training_symbols: OFDM symbols of the preamble, odd, at least 3.
         max_cfo_hz: carrier offset, either way, that the receiver searches.
         guard_samples: silence after the frame.
+        spreading: of payload symbols over the data carriers of an OFDM symbol: ``none``, or
+            ``dft``, see :mod:`semcom_phy.spreading`.
 
     Raises:
         ValueError: an impossible combination; the message says which.
@@ -73,6 +75,7 @@ class Numerology:
     training_symbols: int = 7
     max_cfo_hz: float = 110e3
     guard_samples: int = 144
+    spreading: str = "none"
 
     def __post_init__(self) -> None:
         problem = self._problem()
@@ -117,6 +120,8 @@ class Numerology:
             return f"max_cfo_hz is {self.max_cfo_hz}, choose 0 to a quarter of the sample rate"
         if self.guard_samples < 0:
             return f"guard_samples is {self.guard_samples}, it cannot be negative"
+        if self.spreading not in ("none", "dft"):
+            return f"spreading is {self.spreading!r}, choose none or dft"
         return None
 
     @cached_property

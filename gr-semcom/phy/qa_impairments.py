@@ -108,7 +108,7 @@ def test_random_gaps_come_as_often_as_asked() -> None:
 @given(st.lists(st.integers(0, 900), min_size=1, max_size=8))
 def test_pieces_of_the_stream_do_not_matter(sizes: list[int]) -> None:
     impairments = Impairments(
-        clipping_db=3.0,
+        saturation_db=3.0,
         iq_gain_db=0.5,
         iq_phase_deg=2.0,
         dc_db=-15.0,
@@ -139,7 +139,7 @@ def test_pieces_of_the_stream_do_not_matter(sizes: list[int]) -> None:
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
-        (Impairments, {"clipping_db": -20.0}),
+        (Impairments, {"saturation_db": -20.0}),
         (Impairments, {"iq_gain_db": float("nan")}),
         (Impairments, {"iq_phase_deg": 90.0}),
         (Impairments, {"dc_db": 300.0}),

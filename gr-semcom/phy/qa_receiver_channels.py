@@ -162,9 +162,9 @@ def test_a_gap_costs_what_was_in_it_and_never_the_next_frame(gap: int) -> None:
     [
         (Impairments(dc_db=-10.0), 0.3),
         (Impairments(iq_gain_db=0.5, iq_phase_deg=2.0), 0.4),
-        (Impairments(clipping_db=6.0), 0.4),
+        (Impairments(saturation_db=6.0), 0.4),
     ],
-    ids=["dc", "iq", "clipping"],
+    ids=["dc", "iq", "saturation"],
 )
 @pytest.mark.parametrize("numerology", [NARROW, WIDE], ids=lambda n: n.name)
 def test_faults_of_radios_cost_little(

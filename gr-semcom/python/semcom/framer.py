@@ -45,6 +45,11 @@ class Framer(GuardedBlock):
     Args:
         numerology: of the waveform.
         precoder: maps streams to antennas by the CSI of the transmission; None for none.
+        clipping_db: limit of the magnitude above its RMS, see
+            :class:`semcom_phy.modulator.Modulator`; None for no limit.
+
+    Raises:
+        ValueError: a limit out of range.
 
     Attributes:
         pictures_waiting: submitted and not yet out with their silence.
@@ -53,12 +58,17 @@ class Framer(GuardedBlock):
         samples_out: samples per antenna put out, silence included.
     """
 
-    def __init__(self, numerology: Numerology, precoder: Precoder | None = None) -> None:
+    def __init__(
+        self,
+        numerology: Numerology,
+        precoder: Precoder | None = None,
+        clipping_db: float | None = None,
+    ) -> None:
         super().__init__("semcom_framer", outputs=numerology.tx_antennas)
         self._numerology = numerology
         self._silence = lookahead_samples(numerology) + _CHANNEL_MARGIN
         self._precoded = precoder is not None
-        self._modulator = Modulator(numerology, precoder)
+        self._modulator = Modulator(numerology, precoder, clipping_db)
         self._lock = threading.Lock()
         self._bursts: deque[_Burst] = deque()
         self._pieces: Iterator[ComplexArray] = iter(())

@@ -48,6 +48,7 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
         csi_sent: channels fed back, by ``csi_id``, for the combiner.
         record_to: folder in which the samples sent and received are recorded as SigMF, one
             recording an antenna; None for none.
+        clipping_db: limit of the transmitter's magnitude above its RMS; None for no limit.
 
     Raises:
         OSError: the recordings cannot be written.
@@ -61,10 +62,11 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
         combiner: Combiner | None = None,
         csi_sent: Mapping[int, ComplexArray] | None = None,
         record_to: Path | None = None,
+        clipping_db: float | None = None,
     ) -> None:
         self.radio = radio
         self._received: queue.SimpleQueue[Reception] = queue.SimpleQueue()
-        self._framer = Framer(numerology, precoder)
+        self._framer = Framer(numerology, precoder, clipping_db)
         self._receiver = Receiver(numerology, combiner, csi_sent, deliver=self._received.put)
         self._recording = Recording(record_to, numerology, radio) if record_to else None
         self._flowgraph = self._connect(numerology)

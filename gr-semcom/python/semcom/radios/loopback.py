@@ -64,8 +64,8 @@ class LoopbackConfig(RadioConfig):
     sco_ppm: Annotated[Finite, Field(ge=-1000, le=1000)] = Field(
         0.0, description="sampling clock offset of the receiver in ppm"
     )
-    clipping_db: Annotated[Finite, Field(ge=-10, le=60)] | None = Field(
-        None, description="limit of the transmitter's magnitude above its RMS, in dB"
+    saturation_db: Annotated[Finite, Field(ge=-10, le=60)] | None = Field(
+        None, description="limit of the transmitter's amplifier above a frame's RMS, in dB"
     )
     iq_gain_db: Annotated[Finite, Field(ge=-20, le=20)] = Field(
         0.0, description="gain of the receiver's quadrature branch over the other's, in dB"
@@ -160,7 +160,7 @@ class LoopbackConfig(RadioConfig):
         if self.gap_length_s is not None:
             gaps = Gaps(self.gap_length_s, self.gap_rate_hz, self.gap_starts_s)
         return Impairments(
-            clipping_db=self.clipping_db,
+            saturation_db=self.saturation_db,
             iq_gain_db=self.iq_gain_db,
             iq_phase_deg=self.iq_phase_deg,
             dc_db=self.dc_db,

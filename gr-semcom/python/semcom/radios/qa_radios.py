@@ -41,7 +41,7 @@ def test_the_loopback_has_the_channel_that_its_options_name(tmp_path: Path) -> N
         channel="tdl-c",
         delay_spread_s=3e-7,
         doppler_hz=5,
-        clipping_db=4,
+        saturation_db=4,
         iq_gain_db=0.5,
         iq_phase_deg=2,
         dc_db=-20,
