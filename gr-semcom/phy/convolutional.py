@@ -47,43 +47,45 @@ def _encode(bits: NDArray[np.uint8], outputs: NDArray[np.uint8], rate: int) -> N
 def _forward(
     llr: NDArray[np.float32], outputs: NDArray[np.uint8], rate: int
 ) -> NDArray[np.float32]:
-    """Add, compare, select: by how much each state's first branch beats its second."""
+    """Add, compare, select: by how much each state's first branch beats its second.
+
+    Branches into states ``t`` and ``t + half`` leave states ``2t`` and ``2t + 1``. As every
+    generator has its first and its last tap, the four outputs are one word and its complement.
+    """
     steps = llr.size // rate
     states = outputs.shape[0]
     half = states >> 1
-    words = 1 << rate
-    # Branches into state t leave states 2t and 2t + 1 (modulo the number of states), and the
-    # input bit is the leading bit of t.
-    first_word = np.empty(states, np.int64)
-    second_word = np.empty(states, np.int64)
-    for t in range(states):
-        first_word[t] = outputs[(2 * t) % states, t // half]
-        second_word[t] = outputs[(2 * t + 1) % states, t // half]
+    sign = np.empty((rate, half), np.float32)
+    for t in range(half):
+        for j in range(rate):
+            sign[j, t] = 1 - 2 * ((outputs[2 * t, 0] >> (rate - 1 - j)) & 1)
     margins = np.empty((steps, states), np.float32)
-    branch = np.empty(words, np.float32)
+    branch = np.empty(half, np.float32)
     old = np.full(states, _UNREACHED, np.float32)
     old[0] = 0.0
-    new = np.empty(states, np.float32)
+    even = np.empty(half, np.float32)
+    odd = np.empty(half, np.float32)
     for i in range(steps):
-        for word in range(words):
-            total = np.float32(0.0)
-            for j in range(rate):
-                value = llr[i * rate + j]
-                if (word >> (rate - 1 - j)) & 1:
-                    total -= value
-                else:
-                    total += value
-            branch[word] = total
+        branch[:] = 0.0
+        for j in range(rate):
+            # Whatever arrived, the trellis sees numbers: what is none says nothing.
+            value = llr[i * rate + j]
+            if not abs(value) <= _CERTAIN:
+                value = np.sign(value) * _CERTAIN if abs(value) > _CERTAIN else np.float32(0.0)
+            for t in range(half):
+                branch[t] += value * sign[j, t]
+        # Only differences matter; taking one away keeps float32 exact enough.
         base = old[0]
         for t in range(half):
-            for bit in range(2):
-                target = t + bit * half
-                first = old[2 * t] + branch[first_word[target]]
-                second = old[2 * t + 1] + branch[second_word[target]]
-                margins[i, target] = first - second
-                # Only differences matter; taking one away keeps float32 exact enough.
-                new[target] = max(first, second) - base
-        old, new = new, old
+            even[t] = old[2 * t] - base
+            odd[t] = old[2 * t + 1] - base
+        for t in range(half):
+            first, second = even[t] + branch[t], odd[t] - branch[t]
+            margins[i, t] = first - second
+            old[t] = max(first, second)
+            first, second = even[t] - branch[t], odd[t] + branch[t]
+            margins[i, t + half] = first - second
+            old[t + half] = max(first, second)
     return margins
 
 
@@ -150,10 +152,11 @@ class ConvolutionalCode:
                 "generators; choose 2 to 15 and 1 to 8"
             )
         for generator in self.generators:
-            if not 0 < generator < 1 << self.constraint_length:
+            ends = generator >> (self.constraint_length - 1), generator & 1
+            if ends != (1, 1):
                 raise ValueError(
-                    f"generator {generator:o} (octal) does not fit constraint length "
-                    f"{self.constraint_length}"
+                    f"generator {generator:o} (octal) does not have the first and the last of "
+                    f"{self.constraint_length} taps"
                 )
 
     @property
@@ -186,7 +189,8 @@ class ConvolutionalCode:
         The outputs of the generators take turns, as in TS 25.212.
         """
         array = np.atleast_2d(np.asarray(bits, dtype=np.uint8))
-        padded = np.pad(array, ((0, 0), (0, self.tail)))
+        padded = np.zeros((array.shape[0], array.shape[1] + self.tail), np.uint8)
+        padded[:, : array.shape[1]] = array
         return np.asarray(_encode(padded, self._outputs, len(self.generators)))
 
     def decode(self, llr: FloatArray) -> BitArray:
@@ -240,9 +244,7 @@ class ConvolutionalCode:
         Raises:
             ValueError: a length that is none of a coded block.
         """
-        # Whatever arrived, the trellis sees numbers: what is none says nothing.
-        values = np.nan_to_num(np.asarray(llr, dtype=np.float32), nan=0.0)
-        values = np.ascontiguousarray(np.clip(values, -_CERTAIN, _CERTAIN))
+        values = np.ascontiguousarray(llr, dtype=np.float32)
         rate = len(self.generators)
         if values.ndim != 1 or values.size % rate or values.size < rate * (self.tail + 1):
             raise ValueError(f"{list(values.shape)} is no shape of a block of this code")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
+from numba import njit
 from numpy.typing import NDArray
 
 from semcom_phy.exchange import ComplexArray
@@ -32,7 +33,13 @@ _CANDIDATE_RATE = 3e-4
 _VERIFIED_SHARE = 30.0
 """Matched-filter energy that a preamble needs, in means of what noise gives in one cell."""
 
+_NO_OTHER = 0.5
+"""A carrier offset that explains so much of the energy is the right one: there is no second."""
+
 _CLIMBS = 4
+
+_PIECE = 512
+"""Samples whose correlation is computed at a time."""
 
 _FIRST_PATH_DB = -10.0
 """An earlier echo this far below the strongest counts as the first; band-limitation alone
@@ -64,6 +71,115 @@ def _lookahead(numerology: Numerology) -> int:
     return (_CLIMBS + 1) * numerology.training_samples
 
 
+@njit(cache=True, nogil=True)
+def _extend(
+    samples: NDArray[np.complex64],
+    period: int,
+    begin: int,
+    end: int,
+    products: NDArray[np.complex128],
+    energies: NDArray[np.float64],
+) -> None:
+    """Running totals, from sample ``begin`` to ``end``, of samples times those a period before.
+
+    ``products[n + 1 - period]`` and ``energies[n + 1]`` are the totals up to sample ``n``.
+    """
+    for n in range(begin, end):
+        energy = energies[n]
+        for antenna in range(samples.shape[0]):
+            now = samples[antenna, n]
+            energy += float(now.real) * now.real + float(now.imag) * now.imag
+        energies[n + 1] = energy
+        if n < period:
+            continue
+        product = products[n - period]
+        for antenna in range(samples.shape[0]):
+            now, before = samples[antenna, n], samples[antenna, n - period]
+            product += complex(before.conjugate() * now)
+        products[n - period + 1] = product
+
+
+@njit(cache=True, nogil=True)
+def _correlate(
+    products: NDArray[np.complex128],
+    energies: NDArray[np.float64],
+    period: int,
+    steps: NDArray[np.float64],
+    begin: int,
+    correlation: NDArray[np.complex128],
+    ratio: NDArray[np.float64],
+) -> None:
+    """Correlation of preambles that start at ``begin`` and behind, from running totals.
+
+    ``steps`` says by how much the total at each multiple of a period counts. ``ratio`` becomes
+    the squared magnitude, relative to the energy.
+    """
+    symbols = steps.size
+    count = correlation.size
+    correlation[:] = 0.0
+    for m in range(symbols):
+        if steps[m] != 0.0:
+            first = begin + m * period
+            for n in range(count):
+                correlation[n] += steps[m] * products[first + n]
+    span, inner = symbols * period, (symbols - 1) * period
+    # Below this, differences of running totals are rounding noise of stronger samples.
+    floor = 1e-12 * energies[begin + count - 1 + span] + 1e-300
+    for n in range(count):
+        at = begin + n
+        energy = energies[at + inner] - energies[at] + energies[at + span] - energies[at + period]
+        energy *= 0.5
+        if energy > floor:
+            product = correlation[n]
+            squared = product.real * product.real + product.imag * product.imag
+            ratio[n] = squared / (energy * energy)
+        else:
+            ratio[n] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def _first_peak(
+    samples: NDArray[np.complex64],
+    period: int,
+    steps: NDArray[np.float64],
+    block: int,
+    threshold: float,
+    climbs: int,
+) -> tuple[int, complex]:
+    """Where the correlation rises above the threshold and then no higher: (-1, 0) for nowhere.
+
+    No sample is looked at before it is needed.
+    """
+    span = steps.size * period
+    products = np.empty(samples.shape[1] - period + 1, np.complex128)
+    energies = np.empty(samples.shape[1] + 1)
+    products[0], energies[0] = 0.0, 0.0
+    correlation = np.empty(_PIECE, np.complex128)
+    ratio = np.empty(_PIECE)
+    squared = threshold * threshold
+    peak, value, height, rises = -1, 0j, 0.0, 0
+    known, begin, end = 0, 0, block
+    while begin < end:
+        count = min(_PIECE, end - begin)
+        _extend(samples, period, known, begin + count - 1 + span, products, energies)
+        known = begin + count - 1 + span
+        _correlate(products, energies, period, steps, begin, correlation[:count], ratio[:count])
+        for n in range(count):
+            if peak < 0 and ratio[n] <= squared:
+                continue
+            # Side lobes come over the length of a preamble before its peak, and noise may rise
+            # just before them: climb until nothing higher follows.
+            if peak < 0 or ratio[n] > height:
+                if peak < 0:
+                    end = min(begin + n + climbs * span, samples.shape[1] - span + 1)
+                peak, value, height = begin + n, correlation[n], ratio[n]
+                rises += 1
+            elif begin + n >= peak + span:
+                return peak, value
+        begin += count
+    return peak, value
+
+
 class PreambleDetector:
     """Searches samples ``[rx, n]`` for preambles.
 
@@ -78,7 +194,8 @@ class PreambleDetector:
         self._period = numerology.samples_per_symbol
         self._span = numerology.training_samples
         self.lookahead = _lookahead(numerology)
-        self._differential = differential_signs(numerology)
+        signs = differential_signs(numerology).astype(np.float64)
+        self._steps = np.append(0.0, signs) - np.append(signs, 0.0)
         self._signs = training_signs(numerology)
         self._prefix = numerology.cyclic_prefix
         products = (self._span - self._period) * numerology.rx_antennas
@@ -87,11 +204,12 @@ class PreambleDetector:
         self._hypotheses = int(
             np.ceil(numerology.max_cfo_hz / numerology.sample_rate * self._period)
         )
-        self._length = scipy.fft.next_fast_len(3 * self._period)
+        self._usual_cfo = 0.0  # of the last preamble
+        self._bins = np.arange(3 * self._period)
         grid = training_carriers(numerology)[:, None] * cyclic_delay_phases(numerology)
         reference = ofdm_modulate(grid[None], numerology)
         self._energy = float(np.sum(np.abs(reference[0]) ** 2))
-        self._filter = np.conj(scipy.fft.fft(reference, self._length))
+        self._filter = np.conj(scipy.fft.fft(reference, self._bins.size))
 
     def correlate(self, samples: ComplexArray) -> tuple[ComplexArray, NDArray[np.float32]]:
         """First stage: correlation of neighbouring training symbols.
@@ -104,25 +222,14 @@ class PreambleDetector:
             its angle being the phase advance over one OFDM symbol, and its magnitude relative
             to the energy, 0 to 1.
         """
-        period, span = self._period, self._span
-        count = samples.shape[1] - span + 1
-        product = np.sum(np.conj(samples[:, :-period]) * samples[:, period:], axis=0)
-        power = np.sum(samples.real**2 + samples.imag**2, axis=0)
-        products = _running_total(product, np.complex128)
-        energies = _running_total(power, np.float64)
-        correlation = np.zeros(count, np.complex128)
-        for m, sign in enumerate(self._differential):
-            first = m * period
-            block = products[first + period : first + period + count]
-            correlation += sign * (block - products[first : first + count])
-        inner = span - period
-        energy = energies[inner : inner + count] - energies[:count]
-        energy += energies[span : span + count] - energies[period : period + count]
-        energy *= 0.5
-        # Below this, differences of running totals are rounding noise of stronger samples.
-        floor = 1e-12 * energies[-1] + np.finfo(np.float64).tiny
-        ratio = np.where(energy > floor, np.abs(correlation) / np.maximum(energy, floor), 0.0)
-        return correlation.astype(np.complex64), ratio.astype(np.float32)
+        length = samples.shape[1]
+        products = np.zeros(length - self._period + 1, np.complex128)
+        energies = np.zeros(length + 1)
+        _extend(samples, self._period, 0, length, products, energies)
+        correlation = np.empty(length - self._span + 1, np.complex128)
+        squared = np.empty(correlation.size)
+        _correlate(products, energies, self._period, self._steps, 0, correlation, squared)
+        return correlation.astype(np.complex64), np.sqrt(squared).astype(np.float32)
 
     def candidate(self, samples: ComplexArray, block: int) -> tuple[int, float] | None:
         """The first place where a preamble may start.
@@ -134,22 +241,12 @@ class PreambleDetector:
         Returns:
             Position and carrier offset (cycles per sample, modulo one over an OFDM symbol).
         """
-        span = self._span
-        _, ratio = self.correlate(samples[:, : block + span - 1])
-        above = np.flatnonzero(ratio > self._threshold)
-        if above.size == 0:
+        position, correlation = _first_peak(
+            samples, self._period, self._steps, block, self._threshold, _CLIMBS
+        )
+        if position < 0:
             return None
-        first = int(above[0])
-        correlation, ratio = self.correlate(samples[:, first : first + self.lookahead])
-        # The correlation has side lobes over the length of a preamble before its peak, and noise
-        # may rise just before them: climb until nothing higher follows.
-        best = 0
-        for _ in range(_CLIMBS):
-            higher = best + int(np.argmax(ratio[best : best + span]))
-            if higher == best:
-                break
-            best = higher
-        return first + best, float(np.angle(correlation[best]) / (2 * np.pi * self._period))
+        return position, float(np.angle(correlation) / (2 * np.pi * self._period))
 
     def verify(self, samples: ComplexArray, cfo: float) -> Detection | None:
         """Second stage: matched filter around a candidate.
@@ -165,31 +262,87 @@ class PreambleDetector:
         period, span = self._period, self._span
         turns = np.exp(-2j * np.pi * cfo * period * np.arange(self._signs.size))
         weights = (self._signs * turns).astype(np.complex64)
-        folded = np.zeros((samples.shape[0], 3 * period), np.complex64)
-        for m, weight in enumerate(weights):
-            folded += weight * samples[:, m * period : (m + 3) * period]
-        offsets = cfo + np.arange(-self._hypotheses, self._hypotheses + 1) / period
-        rotation = np.exp(-2j * np.pi * np.outer(offsets, np.arange(3 * period)))
-        rotated = folded[:, None, :] * rotation.astype(np.complex64)
-        spectrum = scipy.fft.fft(rotated, self._length)
-        matched = scipy.fft.ifft(spectrum[:, None] * self._filter[None, :, None], self._length)
-        peaks = np.sum(np.abs(matched[..., : 2 * period + 1]) ** 2, axis=(0, 1))
-        energies = _running_total(np.sum(np.abs(samples) ** 2, axis=0), np.float64)
-        energy = energies[span:] - energies[: 2 * period + 1]
-        scores = peaks / np.maximum(self._signs.size * self._energy * energy, 1e-30)
-        hypothesis, lag = np.unravel_index(int(np.argmax(scores)), scores.shape)
-        score = float(scores[hypothesis, lag])
+        rotation = np.exp(-2j * np.pi * cfo * np.arange(3 * period)).astype(np.complex64)
+        spectrum = scipy.fft.fft(_fold(samples, weights, period) * rotation)
+        energy = np.float32(self._signs.size * self._energy) * _energies(samples, span)
+        # A radio's offset hardly changes from frame to frame.
+        usual = round((self._usual_cfo - cfo) * period)
+        found = None
+        if abs(usual) <= self._hypotheses:
+            found = self._match(spectrum, energy, np.array([usual]))
+        if found is None or found[2] < _NO_OTHER:
+            every = np.arange(-self._hypotheses, self._hypotheses + 1)
+            found = self._match(spectrum, energy, every)
+        turn, start, score = found
         if score < self._share:
             return None
-        earliest = max(int(lag) - self._prefix, 0)
+        self._usual_cfo = cfo + turn / period
+        return Detection(start - period, self._usual_cfo, score)
+
+    def _match(
+        self, spectrum: ComplexArray, energy: NDArray[np.float32], turns: NDArray[np.intp]
+    ) -> tuple[int, int, float]:
+        """The best of some carrier offsets, in turns over an OFDM symbol.
+
+        Args:
+            spectrum: ``[rx, 3 periods]`` of the folded training symbols.
+            energy: ``[lags]`` of all training symbols.
+            turns: offsets to try.
+
+        Returns:
+            Offset, first strong path in samples, and the share of the energy it explains.
+        """
+        # One turn over an OFDM symbol is three bins of this transform.
+        bins = self._bins + 3 * turns[:, None]
+        candidates = spectrum[:, None, bins % self._bins.size] * self._filter[None, :, None]
+        matched = scipy.fft.ifft(candidates, overwrite_x=True)
+        scores = _scores(matched, energy)
+        best, lag = divmod(int(np.argmax(scores)), energy.size)
+        score = float(scores[best, lag])
+        earliest = max(lag - self._prefix, 0)
         echo = max(score * 10 ** (_FIRST_PATH_DB / 10), 0.4 * self._share)
-        profile = scores[hypothesis, earliest : int(lag) + 1]
-        start = earliest + int(np.flatnonzero(profile >= min(echo, score))[0])
-        return Detection(start - period, float(offsets[hypothesis]), score)
+        profile = scores[best, earliest : lag + 1]
+        start = earliest + int(np.argmax(profile >= min(echo, score)))
+        return int(turns[best]), start, score
 
 
-def _running_total(values: NDArray, dtype: type) -> NDArray:
-    """Cumulative sum with a leading zero."""
-    total: NDArray = np.zeros(values.size + 1, dtype)
-    np.cumsum(values, out=total[1:])
-    return total
+@njit(cache=True, nogil=True)
+def _fold(
+    samples: NDArray[np.complex64], weights: NDArray[np.complex64], period: int
+) -> NDArray[np.complex64]:
+    """Training symbols on top of each other, ``[rx, 3 periods]``."""
+    folded = np.zeros((samples.shape[0], 3 * period), np.complex64)
+    for antenna in range(samples.shape[0]):
+        for m in range(weights.size):
+            for n in range(3 * period):
+                folded[antenna, n] += weights[m] * samples[antenna, m * period + n]
+    return folded
+
+
+@njit(cache=True, nogil=True)
+def _energies(samples: NDArray[np.complex64], span: int) -> NDArray[np.float32]:
+    """Energy of ``span`` samples from each sample on, all antennas together."""
+    total = np.zeros(samples.shape[1] + 1)
+    for n in range(samples.shape[1]):
+        energy = 0.0
+        for antenna in range(samples.shape[0]):
+            sample = samples[antenna, n]
+            energy += sample.real * sample.real + sample.imag * sample.imag
+        total[n + 1] = total[n] + energy
+    return (total[span:] - total[:-span]).astype(np.float32)
+
+
+@njit(cache=True, nogil=True)
+def _scores(matched: NDArray[np.complex64], energy: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Share ``[hypothesis, lag]`` of the energy that ``[rx, tx, hypothesis, n]`` explains."""
+    lags = energy.size
+    scores = np.zeros((matched.shape[2], lags), np.float32)
+    for hypothesis in range(matched.shape[2]):
+        for rx in range(matched.shape[0]):
+            for tx in range(matched.shape[1]):
+                for lag in range(lags):
+                    cell = matched[rx, tx, hypothesis, lag]
+                    scores[hypothesis, lag] += cell.real * cell.real + cell.imag * cell.imag
+        for lag in range(lags):
+            scores[hypothesis, lag] /= max(energy[lag], np.float32(1e-30))
+    return scores

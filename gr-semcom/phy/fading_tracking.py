@@ -17,12 +17,13 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from semcom_phy.estimation import KnownGrid
 from semcom_phy.exchange import ComplexArray, FloatArray
 from semcom_phy.numerology import Numerology
+from semcom_phy.positive_inverse import positive_inverse
 from semcom_phy.preamble import cyclic_delay_phases
 
 _LARGEST_DOPPLER_HZ = 110.0
@@ -44,28 +45,6 @@ _ITERATIONS = 4
 
 _WEAKEST_DELAY = 1e-5
 """Of the strongest one's power: weaker ones are left out as they are found to be so weak."""
-
-
-@dataclass(frozen=True, eq=False)
-class KnownGrid:
-    """Known cells: some carriers of consecutive OFDM symbols.
-
-    Attributes:
-        first: number of the first OFDM symbol in the frame.
-        rows: ``[carriers]`` positions among the active carriers.
-        channel: ``[symbols, carriers, rx]``, received times conjugate of sent: channel and noise.
-        weight: ``[symbols]``, 1, or 0 for symbols that are not to be used.
-    """
-
-    first: int
-    rows: NDArray[np.intp]
-    channel: ComplexArray
-    weight: NDArray[np.float64]
-
-    @property
-    def symbols(self) -> slice:
-        """Of the frame."""
-        return slice(self.first, self.first + self.channel.shape[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +79,21 @@ def _sequences(symbols: int, numerology: Numerology) -> NDArray[np.float64]:
     return windows.T
 
 
+@lru_cache(maxsize=16)
+def _motions(symbols: int, numerology: Numerology) -> ComplexArray:
+    """Orthonormal ways ``[n, symbols]`` to move that leave the mean as it is."""
+    return _without_mean(_sequences(symbols, numerology), np.ones(symbols))
+
+
+def _without_mean(sequences: NDArray[np.float64], weight: NDArray[np.float64]) -> ComplexArray:
+    sequences = sequences * weight[:, None]
+    sequences = sequences - weight[:, None] * sequences.sum(axis=0) / weight.sum()
+    sequences, triangle = np.linalg.qr(sequences)
+    diagonal = np.abs(np.diag(triangle))
+    kept = sequences[:, diagonal > 1e-3 * diagonal.max()]
+    return np.ascontiguousarray(kept.T, np.complex64)
+
+
 def channel_moves(
     pilots: KnownGrid, noise_var: NDArray[np.floating], numerology: Numerology
 ) -> bool:
@@ -110,17 +104,17 @@ def channel_moves(
         noise_var: ``[rx]``.
         numerology: of the waveform.
     """
-    symbols = pilots.channel.shape[0]
+    symbols, _, antennas = pilots.channel.shape
     used = pilots.weight.sum()
     if used < 8:
         return False
-    sequences = _sequences(symbols, numerology) * pilots.weight[:, None]
-    sequences = sequences - pilots.weight[:, None] * sequences.sum(axis=0) / used
-    sequences, triangle = np.linalg.qr(sequences)
-    diagonal = np.abs(np.diag(triangle))
-    sequences = sequences[:, diagonal > 1e-3 * diagonal.max()]
-    moved = np.einsum("lq,lpr->qpr", sequences, pilots.channel)
-    statistic = float(np.mean(np.abs(moved) ** 2 / noise_var))
+    if used == symbols:
+        motions = _motions(symbols, numerology)
+    else:
+        motions = _without_mean(_sequences(symbols, numerology), pilots.weight)
+    moved = motions @ pilots.channel.reshape(symbols, -1)
+    power = (moved.real**2 + moved.imag**2).reshape(-1, antennas)
+    statistic = float((power / noise_var).mean())
     return statistic > 1 + _DETECTION_DEVIATIONS / math.sqrt(moved.size)
 
 
@@ -183,38 +177,13 @@ class _Evidence:
             self.cells += grid.weight.sum() * grid.rows.size
 
 
-@numba.njit(cache=True, nogil=True)
-def _inverse(matrix: NDArray[np.complex128]) -> NDArray[np.complex128]:
-    """Inverse of a matrix of which all eigenvalues are 1 or more (Gauss-Jordan, no pivoting).
-
-    LAPACK's would be taken by the threads of a BLAS, which cost many times more here than they
-    save where other threads run, as they do in a flowgraph.
-    """
-    inverse = matrix.copy()
-    size = inverse.shape[0]
-    for k in range(size):
-        pivot = 1 / inverse[k, k]
-        for i in range(size):
-            if i == k:
-                continue
-            factor = inverse[i, k] * pivot
-            inverse[i, k] = 0
-            for j in range(size):
-                inverse[i, j] -= factor * inverse[k, j]
-            inverse[i, k] = -factor
-        inverse[k, k] = 1
-        for j in range(size):
-            inverse[k, j] *= pivot
-    return inverse
-
-
 def _posterior(
     evidence: _Evidence, prior: NDArray[np.float64], noise_var: float, antenna: int
 ) -> tuple[NDArray, NDArray, float]:
     """Mean and covariance of the coefficients of a receive antenna, and its noise variance."""
     root = np.sqrt(prior / noise_var)
     matrix = root[:, None] * evidence.precision * root + np.eye(root.size)
-    inverse = _inverse(matrix) * root[:, None] * root
+    inverse = positive_inverse(matrix) * root[:, None] * root
     match = evidence.match[:, antenna]
     mean = inverse @ match
     covariance = noise_var * inverse

@@ -181,7 +181,11 @@ def encode_header(header: FrameHeader) -> ComplexArray:
         ValueError: names a field that is out of range, see :func:`validate`.
     """
     validate(header)
-    word = attach(_pack(_fields(header)), CRC24A, ones_prepended=True)
+    return encode_word(attach(_pack(_fields(header)), CRC24A, ones_prepended=True))
+
+
+def encode_word(word: BitArray) -> ComplexArray:
+    """A header's bits, CRC included, as symbols ``[HEADER_SYMBOLS]``."""
     sent = match_rate(UMTS_1_3.encode(word), 2 * HEADER_SYMBOLS)[0]
     return qam.map_bits(sent ^ scrambling_bits(sent.size), 2)
 
@@ -202,10 +206,29 @@ def decode_header(symbols: ComplexArray, noise_var: FloatArray | float) -> Frame
     Raises:
         ValueError: not ``HEADER_SYMBOLS`` symbols.
     """
+    word = decode_word(symbols, noise_var)
+    return None if word is None else parse_word(word)
+
+
+def decode_word(symbols: ComplexArray, noise_var: FloatArray | float) -> BitArray | None:
+    """A header's bits, CRC included, from noisy symbols; None where the CRC fails.
+
+    Args:
+        symbols: see :func:`decode_header`.
+        noise_var: likewise.
+
+    Raises:
+        ValueError: not ``HEADER_SYMBOLS`` symbols.
+    """
     if np.shape(symbols) != (HEADER_SYMBOLS,):
         raise ValueError(f"a header has [{HEADER_SYMBOLS}] symbols, not {list(np.shape(symbols))}")
     llr = qam.demap(symbols, noise_var, 2)
     llr *= np.float32(1.0) - np.float32(2.0) * scrambling_bits(llr.size)
     mother = recover_rate(llr[np.newaxis], _CODED_BITS)[0]
     word = UMTS_1_3.decode_checked(mother, _holds, _PATHS)
-    return _parse(_unpack(word[: -CRC24A.length])) if _holds(word) else None
+    return word if _holds(word) else None
+
+
+def parse_word(word: BitArray) -> FrameHeader | None:
+    """The header that bits hold whose CRC does; None where they make no sense."""
+    return _parse(_unpack(word[: -CRC24A.length]))

@@ -8,7 +8,7 @@ import numpy as np
 from semcom_phy.clipping import clip_and_filter
 from semcom_phy.exchange import ComplexArray, Precoder
 from semcom_phy.fragments import Frame, payload_symbols
-from semcom_phy.header import FrameHeader, encode_header
+from semcom_phy.header import encode_header
 from semcom_phy.numerology import Numerology
 from semcom_phy.ofdm import ofdm_modulate
 from semcom_phy.preamble import (
@@ -22,16 +22,16 @@ from semcom_phy.precoding import IdentityPrecoder
 from semcom_phy.spreading import spread
 
 
-def header_grid(header: FrameHeader, numerology: Numerology) -> ComplexArray:
+def header_grid(coded: ComplexArray, numerology: Numerology) -> ComplexArray:
     """The header's OFDM symbols, ``[header symbols, active carriers]``, every cell known.
 
     The receiver encodes what it decoded and trains on it.
 
-    Raises:
-        ValueError: a header field out of range.
+    Args:
+        coded: ``[HEADER_SYMBOLS]``, see :func:`semcom_phy.header.encode_header`.
+        numerology: of the waveform.
     """
     symbols, width = numerology.header_ofdm_symbols, numerology.data_carriers_per_symbol
-    coded = encode_header(header)
     data = np.concatenate([coded, fill_symbols(numerology)[0]])[: symbols * width]
     grid = np.empty((symbols, len(numerology.active_carriers)), np.complex64)
     grid[:, numerology.data_rows] = data.reshape(symbols, width)
@@ -86,7 +86,7 @@ class Modulator:
         numerology = self.numerology
         phases = cyclic_delay_phases(numerology)
         training = training_grid(numerology)[:, :, None] * phases
-        header = header_grid(frame.header, numerology)[:, :, None] * phases
+        header = header_grid(encode_header(frame.header), numerology)[:, :, None] * phases
         body = np.concatenate([header, self._payload_grid(frame, csi)])
         if self._clipping_db is not None:
             body = clip_and_filter(body, self._clipping_db, numerology)

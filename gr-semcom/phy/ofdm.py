@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.fft
+from numba import njit
+from numpy.typing import NDArray
 
 from semcom_phy.exchange import ComplexArray
 from semcom_phy.numerology import Numerology
@@ -34,8 +36,49 @@ def ofdm_modulate(grid: ComplexArray, numerology: Numerology) -> ComplexArray:
     return out.reshape(antennas, -1)
 
 
+@njit(cache=True, nogil=True)
+def _windows(
+    samples: NDArray[np.complex64],
+    offset: NDArray[np.complex64],
+    within: NDArray[np.complex64],
+    advance: NDArray[np.complex64],
+    first: int,
+) -> NDArray[np.complex64]:
+    """Windows ``[antennas, symbols, fft size]``, offset and rotation taken out."""
+    antennas, symbols, size = samples.shape[0], advance.size, within.size
+    period = samples.shape[1] // symbols
+    windows = np.empty((antennas, symbols, size), np.complex64)
+    for antenna in range(antennas):
+        level = offset[antenna]
+        for row in range(symbols):
+            begin, turn = row * period + first, advance[row]
+            for n in range(size):
+                sample = samples[antenna, begin + n] - level
+                windows[antenna, row, n] = sample * (within[n] * turn)
+    return windows
+
+
+@njit(cache=True, nogil=True)
+def _take_carriers(
+    spectrum: NDArray[np.complex64], bins: NDArray[np.intp]
+) -> NDArray[np.complex64]:
+    """``[antennas, symbols, fft size]`` to ``[symbols, carriers, antennas]``."""
+    antennas, symbols = spectrum.shape[0], spectrum.shape[1]
+    grid = np.empty((symbols, bins.size, antennas), np.complex64)
+    for antenna in range(antennas):
+        for row in range(symbols):
+            for k in range(bins.size):
+                grid[row, k, antenna] = spectrum[antenna, row, bins[k]]
+    return grid
+
+
 def ofdm_demodulate(
-    samples: ComplexArray, numerology: Numerology, backoff: int = 0
+    samples: ComplexArray,
+    numerology: Numerology,
+    backoff: int = 0,
+    cfo: float = 0.0,
+    first: int = 0,
+    offset: ComplexArray | None = None,
 ) -> ComplexArray:
     """Turn samples into OFDM symbols.
 
@@ -44,14 +87,23 @@ def ofdm_demodulate(
         numerology: of the waveform.
         backoff: samples by which the window of the transform reaches into the prefix; the
             channel appears delayed by as much.
+        cfo: carrier offset to take out, in cycles per sample.
+        first: number of the first OFDM symbol; the carrier offset's phase counts from the first
+            sample of symbol 0.
+        offset: ``[antennas]`` DC offset to take out before; None for none.
 
     Returns:
         ``[symbols, active carriers, antennas]``, contiguous.
     """
-    antennas = samples.shape[0]
-    first = numerology.cyclic_prefix - backoff
-    symbols = samples.reshape(antennas, -1, numerology.samples_per_symbol)
-    window = np.ascontiguousarray(symbols[:, :, first : first + numerology.fft_size])
-    spectrum = scipy.fft.fft(window, norm="ortho", overwrite_x=True)
-    grid: ComplexArray = spectrum[:, :, numerology.fft_bins].transpose(1, 2, 0)
-    return np.ascontiguousarray(grid)
+    antennas, period = samples.shape[0], numerology.samples_per_symbol
+    begin = numerology.cyclic_prefix - backoff
+    symbols = samples.shape[1] // period
+    within = np.exp(-2j * np.pi * cfo * (begin + np.arange(numerology.fft_size)))
+    advance = np.exp(-2j * np.pi * cfo * period * (first + np.arange(symbols)))
+    level = np.zeros(antennas, np.complex64) if offset is None else offset
+    windows = _windows(
+        samples, level, within.astype(np.complex64), advance.astype(np.complex64), begin
+    )
+    spectrum = scipy.fft.fft(windows, norm="ortho", overwrite_x=True)
+    grid: ComplexArray = _take_carriers(spectrum, numerology.fft_bins)
+    return grid

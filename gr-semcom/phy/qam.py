@@ -75,6 +75,19 @@ def constellation(bits_per_symbol: int) -> ComplexArray:
     return points
 
 
+@njit(cache=True, nogil=True)
+def _map(
+    bits: NDArray[np.uint8], points: NDArray[np.complex64], bits_per_symbol: int
+) -> NDArray[np.complex64]:
+    symbols = np.empty(bits.size // bits_per_symbol, np.complex64)
+    for i in range(symbols.size):
+        index = 0
+        for place in range(bits_per_symbol):
+            index = (index << 1) | (bits[i * bits_per_symbol + place] & 1)
+        symbols[i] = points[index]
+    return symbols
+
+
 def map_bits(bits: ArrayLike, bits_per_symbol: int) -> ComplexArray:
     """Bits to symbols.
 
@@ -92,12 +105,8 @@ def map_bits(bits: ArrayLike, bits_per_symbol: int) -> ComplexArray:
     array = np.asarray(bits, dtype=np.uint8)
     if array.shape[-1] % bits_per_symbol:
         raise ValueError(f"{array.shape[-1]} bits do not fill symbols of {bits_per_symbol} bits")
-    groups = array.reshape(*array.shape[:-1], -1, bits_per_symbol)
-    index = np.zeros(groups.shape[:-1], np.uint8)
-    for place in range(bits_per_symbol):
-        index <<= 1
-        index |= groups[..., place]
-    return np.asarray(points[index])
+    symbols = _map(np.ascontiguousarray(array).reshape(-1), points, bits_per_symbol)
+    return symbols.reshape(*array.shape[:-1], -1)
 
 
 @njit(cache=True, nogil=True)
@@ -159,6 +168,19 @@ def _demap_quadratures(
                 llr[i, bit] = log0 - log1
 
 
+@njit(cache=True, nogil=True)
+def _demap_antipodal(
+    y: NDArray[np.complex64], variance: NDArray[np.float32], scale: np.float32
+) -> NDArray[np.float32]:
+    """Two points in each quadrature: the ratios ``[k, 2]`` are linear in the observation."""
+    llr = np.zeros((y.size, 2), np.float32)
+    for i in range(y.size):
+        if variance[i] >= 0.0 and np.isfinite(y[i].real) and np.isfinite(y[i].imag):
+            weight = scale / max(variance[i], _SMALLEST_NOISE)
+            llr[i, 0], llr[i, 1] = weight * y[i].real, weight * y[i].imag
+    return llr
+
+
 def demap(
     symbols: ComplexArray,
     noise_var: FloatArray | float,
@@ -185,17 +207,13 @@ def demap(
     levels = _levels(bits_per_symbol)
     y = np.asarray(symbols, dtype=np.complex64).reshape(-1)
     variance = np.broadcast_to(np.asarray(noise_var, dtype=np.float32), y.shape)
+    if bits_per_symbol <= 2:
+        pairs = _demap_antipodal(np.ascontiguousarray(y), variance, np.float32(4.0) * levels[0])
+        return np.asarray(pairs.sum(axis=1) if bits_per_symbol == 1 else pairs.reshape(-1))
     # Half of the noise falls into each quadrature: exp(-d^2 / N0) either way.
     usable = np.isfinite(y) & (variance >= 0)
     y = np.where(usable, y, np.complex64(0))
     precision = usable / np.fmax(variance, _SMALLEST_NOISE)
-    if bits_per_symbol <= 2:
-        # Antipodal in each quadrature: the ratio is linear in the observation.
-        scale = np.float32(4.0) * levels[0] * precision
-        if bits_per_symbol == 1:
-            return np.asarray(scale * (y.real + y.imag), dtype=np.float32)
-        pairs = np.ascontiguousarray(y).view(np.float32).reshape(-1, 2)
-        return np.asarray(scale[:, None] * pairs, dtype=np.float32).reshape(-1)
     depth = bits_per_symbol // 2
     values = np.ascontiguousarray(y).view(np.float32)
     llr = np.empty((values.size, depth), np.float32)

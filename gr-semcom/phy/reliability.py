@@ -7,10 +7,13 @@ deviates far more than the others do, the payload is not to be believed more tha
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammainccinv, gammaincinv
 
+from semcom_phy.estimation import squared_deviations
 from semcom_phy.exchange import ComplexArray
 
 _FALSE_ALARM = 1e-6
@@ -31,11 +34,18 @@ def deviation(
 
     Args:
         received: ``[symbols, carriers, rx]``.
-        expected: likewise, or without symbols where all are alike.
+        expected: likewise, or ``[carriers, rx]`` where all symbols are alike.
         noise_var: ``[rx]``.
     """
-    squared = np.abs(received - expected) ** 2 / noise_var
-    return np.asarray(np.mean(squared, axis=(1, 2)), np.float64)
+    alike = expected[None] if expected.ndim == 2 else expected
+    squares = squared_deviations(received, alike) @ (1 / np.asarray(noise_var))
+    return np.asarray(squares / (received.shape[1] * received.shape[2]), np.float64)
+
+
+@lru_cache(maxsize=64)
+def _limits(cells: int) -> tuple[float, float]:
+    """Of the mean of ``cells`` unit noise powers: what hardly any exceeds, and the quantile."""
+    return gammainccinv(cells, _FALSE_ALARM) / cells, gammaincinv(cells, _QUANTILE) / cells
 
 
 def excess_noise(
@@ -55,14 +65,15 @@ def excess_noise(
     Returns:
         ``[opening + payload symbols]``, exactly 1 for symbols that were not hit.
     """
-    typical = float(np.quantile(payload, _QUANTILE))
-    noise = min(typical * payload_cells / gammaincinv(payload_cells, _QUANTILE), _NOISE_SURPLUS)
-    limits = [
-        np.full(values.size, gammainccinv(cells, _FALSE_ALARM) / cells)
-        for values, cells in ((opening, opening_cells), (payload, payload_cells))
-    ]
+    place = int(_QUANTILE * (payload.size - 1))
+    typical = float(np.partition(payload, place)[place])
+    opening_limit, _ = _limits(opening_cells)
+    payload_limit, quantile = _limits(payload_cells)
+    noise = min(typical / quantile, _NOISE_SURPLUS)
     relative = np.concatenate([opening, payload]) / noise
-    return np.where(relative > np.concatenate(limits), relative, 1.0)
+    hit = relative > opening_limit
+    hit[opening.size :] = relative[opening.size :] > payload_limit
+    return np.where(hit, relative, 1.0)
 
 
 def hit_at_end(excess: NDArray[np.float64]) -> int:
