@@ -15,6 +15,12 @@ from ota_runner.record import PictureRecord
 from ota_runner.summary import Summary
 from semcom_phy.digital import MCS
 
+FRAMES_SHOWN = 5000
+"""Frames whose estimates are drawn at most, evenly spread over a run."""
+
+CHANNELS_SHOWN = 4
+"""Pictures whose channel is drawn at most, evenly spread over a run."""
+
 _MEASURED, _ASKED, _LOST = "#2f7ed8", "#e07b39", "#c0392b"
 
 
@@ -77,7 +83,7 @@ def trace_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
             figure.update_yaxes(_categories(courses[0].y), row=row, col=1)
     figure.update_xaxes(_whole_steps(len(records)))
     figure.update_xaxes(title_text="picture", row=len(shown), col=1)
-    return _styled(figure, "Frame by frame", 130 + 150 * len(shown))
+    return _styled(figure, "Frame by frame", 130 + 150 * len(shown), wide=True)
 
 
 def _efficiency(records: Sequence[PictureRecord]) -> list[go.Scatter]:
@@ -173,6 +179,68 @@ def fragments_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
     return _plain(figure, "Frames", "picture", "frames")
 
 
+def estimates_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
+    """SNR, and below it carrier offset, of every frame of a run, in the order of sending."""
+    frames = [
+        (record.name, record.frames, index)
+        for record in records
+        if record.frames is not None
+        for index in range(len(record.frames.snr_db))
+    ]
+    numbers = range(0, len(frames), max(1, -(-len(frames) // FRAMES_SHOWN)))
+    shown = [frames[number] for number in numbers]
+    texts = [f"{name}, frame {index + 1} of {len(of.snr_db)}" for name, of, index in shown]
+    rows = {
+        "Es/N0 in dB": [of.snr_db[index] for _, of, index in shown],
+        "carrier offset in Hz": [of.cfo_hz[index] for _, of, index in shown],
+    }
+    figure = make_subplots(rows=len(rows), cols=1, shared_xaxes=True, vertical_spacing=0.04)
+    for row, (title, values) in enumerate(rows.items(), start=1):
+        points = go.Scatter(
+            x=[number + 1 for number in numbers],
+            y=values,
+            text=texts,
+            mode="markers",
+            name=title,
+            marker={"color": _MEASURED, "size": 5},
+            hovertemplate="%{text}: %{y}<extra></extra>",
+            showlegend=False,
+        )
+        figure.add_trace(points, row=row, col=1)
+        figure.update_yaxes(title_text=title, automargin=True, row=row, col=1)
+    figure.update_yaxes(range=_around(rows["Es/N0 in dB"], 1), row=1, col=1)
+    figure.update_xaxes(title_text="frame", row=len(rows), col=1)
+    return _styled(figure, "SNR and carrier offset of each frame", 130 + 150 * len(rows), wide=True)
+
+
+def channel_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
+    """Channel over the subcarriers, of the latest frames of some pictures of a run."""
+    known = [(r.name, r.frames.gain_db) for r in records if r.frames and r.frames.gain_db]
+    last = len(known) - 1
+    picks = sorted({round(i * last / (CHANNELS_SHOWN - 1)) for i in range(CHANNELS_SHOWN)})
+    lines = [
+        (f"{known[pick][0]}, antenna {tx} to {rx}", gain)
+        for pick in picks
+        for rx, antenna in enumerate(known[pick][1], start=1)
+        for tx, gain in enumerate(antenna, start=1)
+    ]
+    figure = go.Figure()
+    for name, gain in lines:
+        half = len(gain) // 2
+        figure.add_scatter(
+            x=[*range(-half, 0), *range(1, half + 1)],
+            y=gain,
+            mode="lines",
+            name=name,
+            line={"width": 1.5},
+            hovertemplate="%{y:.1f} dB at %{x}<extra>%{fullData.name}</extra>",
+        )
+    figure.update_yaxes(range=_around([level for _, gain in lines for level in gain], 1))
+    figure.update_xaxes(title_text="subcarrier")
+    figure.update_yaxes(title_text="|H|² in dB", automargin=True)
+    return _styled(figure, "Channel at the end of pictures", 320, wide=True)
+
+
 def _whole_steps(largest: int) -> dict[str, Any]:
     """Axis ticks at whole numbers, ten of them at most."""
     return {"tick0": 0, "dtick": max(1, -(-largest // 10))}
@@ -190,8 +258,9 @@ def _plain(figure: go.Figure, title: str, x: str, y: str) -> dict[str, Any]:
     return _styled(figure, title, 320)
 
 
-def _styled(figure: go.Figure, title: str, height: int) -> dict[str, Any]:
+def _styled(figure: go.Figure, title: str, height: int, wide: bool = False) -> dict[str, Any]:
     figure.update_layout(
+        meta={"wide": wide},
         template="none",
         title={"text": title, "x": 0.01, "font": {"size": 15}},
         margin={"l": 48, "r": 12, "t": 44, "b": 44},

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from ota_runner.errors import UsageError
 from ota_runner.record import (
     DigitalRecord,
+    FrameRecords,
     PictureRecord,
     RunFolder,
     first_difference,
@@ -45,7 +46,7 @@ def test_records_come_back(tmp_path: Path) -> None:
 def test_records_from_before_sections_of_bits_were_recorded(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "run", [])
     old = json.loads(RECORDS[0].model_dump_json())
-    del old["digital"], old["notes"]
+    del old["digital"], old["notes"], old["frames"]
     (folder.path / "images.jsonl").write_text(json.dumps(old) + "\n")
     assert folder.records() == [RECORDS[0]]
 
@@ -57,6 +58,12 @@ def test_sections_and_notes_come_back(tmp_path: Path) -> None:
     )
     notes: dict[str, str | float] = {"quality": 35.0, "engine": "x"}
     record = RECORDS[0].model_copy(update={"digital": sections, "notes": notes})
+    assert folder_of(tmp_path / "run", [record]).records() == [record]
+
+
+def test_frames_come_back(tmp_path: Path) -> None:
+    frames = FrameRecords(snr_db=(9.5, None), cfo_hz=(-3.25, None), gain_db=(((0.5, -1.0),),))
+    record = RECORDS[0].model_copy(update={"frames": frames})
     assert folder_of(tmp_path / "run", [record]).records() == [record]
 
 

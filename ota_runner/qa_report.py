@@ -16,8 +16,14 @@ from PIL import Image
 
 from ota_runner import thumbnails
 from ota_runner.cli import execute
-from ota_runner.figures import trace_figure
-from ota_runner.record import PictureRecord
+from ota_runner.figures import (
+    CHANNELS_SHOWN,
+    FRAMES_SHOWN,
+    channel_figure,
+    estimates_figure,
+    trace_figure,
+)
+from ota_runner.record import FrameRecords, PictureRecord, RunFolder
 from ota_runner.report import SHOWN, choose_shown
 
 
@@ -110,6 +116,52 @@ def test_settings_that_are_words_are_in_the_order_of_their_numbers() -> None:
     axes = trace_figure(records)["layout"].values()
     [axis] = [a for a in axes if isinstance(a, dict) and a.get("type") == "category"]
     assert axis["categoryarray"] == ["4:2:0 8", "4:2:0 75", "4:4:4 90"]
+
+
+def test_estimates_of_frames_are_drawn_where_there_are_any(
+    blocks: str, pictures: Path, tmp_path: Path
+) -> None:
+    page_of(blocks, pictures, tmp_path / "run")
+    assert len(figures_of(tmp_path / "run")) == 3
+    folder = RunFolder.open(tmp_path / "run")
+    for record in folder.records()[:2]:
+        half = 2 + record.picture
+        frames = FrameRecords(
+            snr_db=(10.5 + record.picture, None),
+            cfo_hz=(-99.25, None),
+            gain_db=((tuple(float(k) for k in range(2 * half)), 2 * half * (0.0,)),),
+        )
+        folder.append(record.model_copy(update={"frames": frames}))
+    assert execute(["report", str(tmp_path / "run")]) == 0
+    channel, estimates = figures_of(tmp_path / "run")[3:]
+    assert estimates["layout"]["yaxis2"]["title"]["text"] == "carrier offset in Hz"
+    snr, offset = estimates["data"]
+    assert snr["x"] == offset["x"] == [1, 2, 3, 4]
+    assert snr["y"] == [10.5, None, 11.5, None]
+    assert offset["y"] == [-99.25, None, -99.25, None]
+    assert snr["text"][3] == "more/odd size, frame 2 of 2"
+    names = [line["name"] for line in channel["data"]]
+    assert names == [
+        f"{name}, antenna {tx} to 1" for name in ("black", "more/odd size") for tx in (1, 2)
+    ]
+    assert channel["data"][0]["x"] == [-2, -1, 1, 2]
+    assert channel["data"][0]["y"] == [0, 1, 2, 3]
+
+
+def test_long_runs_draw_some_frames_and_channels() -> None:
+    frames = FrameRecords(snr_db=7 * (3.0,), cfo_hz=7 * (0.0,), gain_db=(((1.0, 2.0),),))
+    records = [
+        PictureRecord(picture=i, name=str(i), status="completed", frames=frames)
+        for i in range(2000)
+    ]
+    drawn = estimates_figure(records)["data"][0]["x"]
+    assert len(drawn) <= FRAMES_SHOWN
+    assert drawn[0] == 1
+    assert drawn[-1] > 14_000 - 4
+    names = [line["name"] for line in channel_figure(records)["data"]]
+    assert names[0].startswith("0,")
+    assert names[-1].startswith("1999,")
+    assert len(names) == CHANNELS_SHOWN
 
 
 def figures_of(output: Path) -> list[dict[str, Any]]:

@@ -77,6 +77,21 @@ class DigitalRecord(_Strict):
     wrong: bool | None = None
 
 
+class FrameRecords(_Strict):
+    """What the receiver measured of a picture's frames.
+
+    Attributes:
+        snr_db: Es/N0 of each frame, in order; None for one that did not arrive.
+        cfo_hz: carrier offset, likewise.
+        gain_db: channel of the latest frame, ``|H|^2`` by receive and transmit antenna and
+            active subcarrier.
+    """
+
+    snr_db: tuple[Finite | None, ...]
+    cfo_hz: tuple[Finite | None, ...]
+    gain_db: tuple[tuple[tuple[Finite, ...], ...], ...] = ()
+
+
 class PictureRecord(_Strict):
     """What happened to a picture; a line of ``images.jsonl``.
 
@@ -96,6 +111,7 @@ class PictureRecord(_Strict):
         samples: samples sent per antenna, all overhead included.
         cbr, air_cbr: those two over the source dimensions ``3 H W``.
         fragments_sent, fragments_received: frames of the picture.
+        frames: what was measured of each, None where there is no waveform or nothing arrived.
         digital: of its sections of bits, in order.
         notes: what the encoder wanted written down, such as the quality setting of a codec.
         latency_s: by stage.
@@ -123,6 +139,7 @@ class PictureRecord(_Strict):
     air_cbr: Finite | None = None
     fragments_sent: int = 0
     fragments_received: int = 0
+    frames: FrameRecords | None = None
     digital: tuple[DigitalRecord, ...] = ()
     notes: dict[str, str | Finite] = {}
     latency_s: Latency = Latency()

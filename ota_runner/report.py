@@ -14,7 +14,14 @@ from plotly.offline import get_plotlyjs
 from ota_runner import thumbnails
 from ota_runner.console import number
 from ota_runner.errors import OutputFailed, UsageError
-from ota_runner.figures import fragments_figure, psnr_figure, snr_figure, trace_figure
+from ota_runner.figures import (
+    channel_figure,
+    estimates_figure,
+    fragments_figure,
+    psnr_figure,
+    snr_figure,
+    trace_figure,
+)
 from ota_runner.pages import environment
 from ota_runner.record import Manifest, PictureRecord, RunFolder
 from ota_runner.summary import Summary, summarise
@@ -141,4 +148,7 @@ def _figures(
         return []
     fixed = manifest.snr_trace_db is None
     snr = snr_figure(summary, records) if fixed else trace_figure(records)
-    return [snr, psnr_figure(records), fragments_figure(records)]
+    figures = [snr, psnr_figure(records), fragments_figure(records)]
+    if any(record.frames for record in records):
+        figures += [channel_figure(records), estimates_figure(records)]
+    return figures

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ota_runner.digital_sections import digital_records
 from ota_runner.errors import LinkFailed, one_line
+from ota_runner.frame_records import frame_records
 from ota_runner.pictures import Picture
 from ota_runner.record import Label, Latency, PictureRecord, RunFolder
 from semcom_models import metrics
@@ -171,6 +172,7 @@ def _send_picture(draft: _Draft, job: Job, link: Link, folder: RunFolder) -> Pic
     draft.fields["air_cbr"] = draft.fields["samples"] / image.numel()
     if reception is None:
         return draft.finish("lost")
+    draft.fields["frames"] = frame_records(reception)
     measured_db = reception.snr_db
     draft.fields["snr_estimated_db"] = measured_db if math.isfinite(measured_db) else None
     with draft.timed("decode"):

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import sigmf
 from PIL import Image
@@ -83,6 +84,12 @@ def test_pictures_cross(small_samples: Path, tmp_path: Path) -> None:
     assert summary["channel"]["cfo_hz"] == 1500
     assert len(list((output / "iq").glob("*.sigmf-meta"))) == 2
     assert len(list((output / "received").glob("*.png"))) == 3
+    for record in map(json.loads, (output / "images.jsonl").read_text().splitlines()):
+        assert len(record["frames"]["snr_db"]) == record["fragments_sent"]
+        assert record["frames"]["cfo_hz"] == pytest.approx(
+            [1500] * record["fragments_sent"], abs=20
+        )
+        assert np.shape(record["frames"]["gain_db"]) == (1, 1, 100)
     versions = json.loads((output / "run.json").read_text())["versions"]
     assert versions["gnuradio"].startswith("3.")
 

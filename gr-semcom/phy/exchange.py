@@ -225,6 +225,8 @@ class Reception:
         sections: as in the transmission.
         noise_var: mean noise variance over the received symbols of all sections.
         fragments: ``[n]``, True for each frame that arrived.
+        frame_snr_db: ``[n]``, Es/N0 of each frame as estimated, NaN for those that did not arrive.
+        frame_cfo_hz: ``[n]``, carrier offset of each frame, likewise.
         csi: ``H[subcarriers, rx, tx]`` of the latest frame, None over a symbol-level channel.
         stream_time_s: sample-clock time of the first sample of the picture's latest frame.
     """
@@ -233,6 +235,8 @@ class Reception:
     sections: tuple[ReceivedSection, ...]
     noise_var: float
     fragments: BoolArray = field(default_factory=lambda: np.ones(1, bool))
+    frame_snr_db: FloatArray = field(default_factory=lambda: np.full(1, np.nan, np.float32))
+    frame_cfo_hz: FloatArray = field(default_factory=lambda: np.full(1, np.nan, np.float32))
     csi: ComplexArray | None = None
     stream_time_s: float = 0.0
 

@@ -272,6 +272,7 @@ def assemble(
     symbols = np.zeros((streams, uses), np.complex64)
     noise_var = np.full((streams, uses), np.inf, np.float32)
     arrived: BoolArray = np.zeros(fragments, bool)
+    snr_db, cfo_hz = np.full((2, fragments), np.nan, np.float32)
     noise, received = 0.0, 0
     order = permutation(uses) if frames else np.empty(0, np.int64)
     for index, frame in frames.items():
@@ -282,7 +283,7 @@ def assemble(
         noise_var[:, places] = np.where(usable, frame.noise_var, np.float32(np.inf))
         noise += float(np.sum(frame.noise_var, where=usable, dtype=np.float64))
         received += int(np.count_nonzero(usable))
-        arrived[index] = True
+        arrived[index], snr_db[index], cfo_hz[index] = True, frame.snr_db, frame.cfo_hz
     ends = np.cumsum([_section_uses(entry) for entry in header.sections])
     sections = tuple(
         _received_section(entry, symbols[:, start:end], noise_var[:, start:end])
@@ -294,6 +295,8 @@ def assemble(
         sections=sections,
         noise_var=noise / received if received else float("inf"),
         fragments=arrived,
+        frame_snr_db=snr_db,
+        frame_cfo_hz=cfo_hz,
         csi=latest.csi if latest else None,
         stream_time_s=latest.stream_time_s if latest else 0.0,
     )

@@ -59,7 +59,16 @@ def as_received(frames, numerology=SHORT, start=0, noise_var=0.1):
         noise = np.full(size, noise_var, np.float32)
         csi = np.full((100, 1, 1), len(received), np.complex64)
         received.append(
-            ReceivedFrame(frame.header, frame.payload, noise, csi, 10.0, 0.0, start, 1e6)
+            ReceivedFrame(
+                frame.header,
+                frame.payload,
+                noise,
+                csi,
+                snr_db=10.0 + frame.header.fragment,
+                cfo_hz=-5.0 * frame.header.fragment,
+                start_sample=start,
+                sample_rate=1e6,
+            )
         )
         start += numerology.frame_samples(size[1])
     return received
@@ -108,6 +117,11 @@ def test_whatever_arrives_is_put_where_it_belongs(data):
     latest = max(arriving, key=lambda frame: frame.start_sample)
     assert reception.csi is latest.csi
     assert reception.stream_time_s == latest.start_sample / 1e6
+    snr_db, cfo_hz = np.full((2, count), np.nan)
+    for frame in arriving:
+        snr_db[frame.header.fragment], cfo_hz[frame.header.fragment] = frame.snr_db, frame.cfo_hz
+    np.testing.assert_allclose(reception.frame_snr_db, snr_db)
+    np.testing.assert_allclose(reception.frame_cfo_hz, cfo_hz)
     for sent, received in zip(transmission.sections, reception.sections, strict=True):
         if isinstance(sent, DigitalSection):
             assert isinstance(received, ReceivedDigital)

@@ -230,6 +230,8 @@ def reception_to_pdu(reception: Reception) -> Pmt:
         sections=_list([_received_to_pmt(s) for s in reception.sections]),
         noise_var=pmt.from_double(reception.noise_var),
         fragments=vector_to_pmt(reception.fragments.astype(np.uint8)),
+        frame_snr_db=vector_to_pmt(reception.frame_snr_db),
+        frame_cfo_hz=vector_to_pmt(reception.frame_cfo_hz),
         stream_time_s=pmt.from_double(reception.stream_time_s),
     )
     if reception.csi is not None:
@@ -264,11 +266,14 @@ def reception_from_pdu(pdu: Pmt) -> Reception:
     symbols = _Cut(vector_from_pmt(payload, np.complex64))
     sections = tuple(_received_from_pmt(e, symbols) for e in _vector(meta, "sections"))
     symbols.finish()
+    fragments = vector_from_pmt(_ref(meta, "fragments"), np.uint8).astype(bool)
     return Reception(
         header=header,
         sections=sections,
         noise_var=_real(meta, "noise_var"),
-        fragments=vector_from_pmt(_ref(meta, "fragments"), np.uint8).astype(bool),
+        fragments=fragments,
+        frame_snr_db=_by_frame(meta, "frame_snr_db", fragments.size),
+        frame_cfo_hz=_by_frame(meta, "frame_cfo_hz", fragments.size),
         csi=_optional(meta, "csi", _array_from_pmt),
         stream_time_s=_real(meta, "stream_time_s"),
     )
@@ -303,6 +308,13 @@ def feedback_from_pmt(message: Pmt) -> ChannelState:
         csi_id=_optional(message, "csi_id", pmt.to_long) or 0,
         age_s=_optional(message, "age_s", pmt.to_double) or 0.0,
     )
+
+
+def _by_frame(meta: Pmt, key: str, frames: int) -> FloatArray:
+    values = vector_from_pmt(_ref(meta, key), np.float32)
+    if values.size != frames:
+        raise ValueError(f"reception PDU: '{key}' has {values.size} values for {frames} frames")
+    return values
 
 
 def _received_to_pmt(section: ReceivedAnalog | ReceivedDigital) -> Pmt:

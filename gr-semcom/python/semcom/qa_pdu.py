@@ -88,22 +88,31 @@ def received_sections(draw: st.DrawFn) -> ReceivedAnalog | ReceivedDigital:
 entries = st.builds(
     SectionEntry, st.booleans(), st.integers(0, 2**24), st.integers(0, 63), st.integers(1, 2)
 )
-receptions = st.builds(
-    Reception,
-    header=st.builds(
-        PictureHeader,
-        st.integers(0, 65535),
-        sides,
-        sides,
-        labels,
-        st.lists(entries, max_size=4).map(tuple),
-    ),
-    sections=st.lists(received_sections(), max_size=4).map(tuple),
-    noise_var=st.floats(0, allow_infinity=True),
-    fragments=hnp.arrays(np.bool_, st.integers(1, 40)),
-    csi=states.map(lambda s: s.csi),
-    stream_time_s=st.floats(0, 1e9),
-)
+
+
+def receptions_of(frames: int) -> st.SearchStrategy[Reception]:
+    estimates = hnp.arrays(np.float32, frames, elements=st.floats(width=32))
+    return st.builds(
+        Reception,
+        header=st.builds(
+            PictureHeader,
+            st.integers(0, 65535),
+            sides,
+            sides,
+            labels,
+            st.lists(entries, max_size=4).map(tuple),
+        ),
+        sections=st.lists(received_sections(), max_size=4).map(tuple),
+        noise_var=st.floats(0, allow_infinity=True),
+        fragments=hnp.arrays(np.bool_, frames),
+        frame_snr_db=estimates,
+        frame_cfo_hz=estimates,
+        csi=states.map(lambda s: s.csi),
+        stream_time_s=st.floats(0, 1e9),
+    )
+
+
+receptions = st.integers(1, 40).flatmap(receptions_of)
 
 
 def same(a: Any, b: Any) -> bool:
@@ -285,6 +294,13 @@ def test_no_more_bits_are_valid_than_there_are(valid_bits: int) -> None:
     part = ReceivedDigital(np.ones(3, np.uint8), False, valid_bits)
     with pytest.raises(ValueError, match=f"PDU: {valid_bits} of 3 bits cannot be valid"):
         reception_from_pdu(reception_to_pdu(Reception(header, (part,), 0.1)))
+
+
+def test_each_frame_has_its_estimates() -> None:
+    header = PictureHeader(0, 1, 1, CodecLabel(1), ())
+    reception = Reception(header, (), 0.1, frame_cfo_hz=np.zeros(2, np.float32))
+    with pytest.raises(ValueError, match="'frame_cfo_hz' has 2 values for 1 frames"):
+        reception_from_pdu(reception_to_pdu(reception))
 
 
 @pytest.mark.parametrize("message", [pmt.PMT_T, pmt.intern("10"), pmt.from_complex(1j)])
