@@ -128,6 +128,8 @@ class Transmission:
         label: codec, preset, weights and rate.
         notes: what the encoder wants logged of the picture (quality setting, bytes of the stream,
             ...). The receiver never sees them.
+        streams: spatial streams on which the symbols of one-stream sections and of bits take
+            turns, 1 or 2. Where analogue sections bring several streams, those are used.
     """
 
     sections: tuple[Section, ...]
@@ -135,6 +137,7 @@ class Transmission:
     width: int
     label: CodecLabel
     notes: Mapping[str, str | float] = field(default_factory=dict)
+    streams: int = 1
 
 
 MAX_SECTIONS = 4
@@ -147,15 +150,19 @@ class SectionEntry:
 
     Attributes:
         digital: digital (bits) or analogue (symbols).
-        length: information bits of a digital section, symbols per stream of an analogue one.
+        length: information bits of a digital section; symbols per stream of an analogue one, or
+            all of its symbols where they take turns.
         mcs: of a digital section, else 0.
         streams: spatial streams the section is spread over, 1 or 2.
+        in_turn: the symbols of an analogue section of one stream take turns on ``streams``, as
+            those of digital sections always do.
     """
 
     digital: bool
     length: int
     mcs: int = 0
     streams: int = 1
+    in_turn: bool = False
 
 
 @dataclass(frozen=True)
@@ -227,7 +234,8 @@ class Reception:
         fragments: ``[n]``, True for each frame that arrived.
         frame_snr_db: ``[n]``, Es/N0 of each frame as estimated, NaN for those that did not arrive.
         frame_cfo_hz: ``[n]``, carrier offset of each frame, likewise.
-        csi: ``H[subcarriers, rx, tx]`` of the latest frame, None over a symbol-level channel.
+        csi: ``H[subcarriers, rx, tx]`` of the latest frame: estimated, or the true one over a
+            symbol-level channel; None where that only adds noise.
         stream_time_s: sample-clock time of the first sample of the picture's latest frame.
     """
 

@@ -63,7 +63,8 @@ class ReceivedFrame:
         header: decoded, its CRC holds.
         payload: ``[streams, k]`` unbiased symbols.
         noise_var: ``[streams, k]`` their noise variance, infinite where nothing was received.
-        csi: ``H[subcarriers, rx, tx]`` estimated from this frame; None without a waveform.
+        csi: ``H[subcarriers, rx, tx]`` estimated from this frame, see
+            :attr:`semcom_phy.exchange.Reception.csi`; None where it is not known.
         snr_db: Es/N0 of the payload, estimated.
         cfo_hz: carrier frequency offset, estimated.
         start_sample: of the frame on the sample clock, counted from the start of the stream.
@@ -88,7 +89,7 @@ class ReceivedFrame:
 def _section_uses(entry: SectionEntry) -> int:
     """Payload symbols per stream that a section takes."""
     if not entry.digital:
-        return entry.length
+        return -(-entry.length // entry.streams) if entry.in_turn else entry.length
     return -(-symbol_count(entry.length, entry.mcs) // entry.streams)
 
 
@@ -105,8 +106,9 @@ def picture_header(transmission: Transmission, picture: int) -> PictureHeader:
     """The header that describes a transmission.
 
     Args:
-        transmission: its analogue sections all have the same number of streams, over which
-            digital ones are spread too; a purely digital one takes a single stream.
+        transmission: its analogue sections all have the same number of streams. Where that is
+            more than one, digital sections are spread over as many; else all sections are spread
+            over ``transmission.streams``.
         picture: number of the picture, carried modulo 65536.
 
     Raises:
@@ -121,11 +123,12 @@ def picture_header(transmission: Transmission, picture: int) -> PictureHeader:
     counts = {symbols.shape[0] for symbols in analog} or {1}
     if len(counts) > 1:
         raise ValueError(f"all sections must have as many streams, not {sorted(counts)}")
-    streams = counts.pop()
+    own = counts.pop()
+    streams = own if own > 1 else transmission.streams
     entries = tuple(
         SectionEntry(True, int(np.size(section.bits)), section.mcs, streams)
         if isinstance(section, DigitalSection)
-        else SectionEntry(False, section.channel_uses, 0, streams)
+        else SectionEntry(False, section.channel_uses, 0, streams, in_turn=streams > own)
         for section in sections
     )
     header = PictureHeader(
@@ -138,7 +141,8 @@ def picture_header(transmission: Transmission, picture: int) -> PictureHeader:
 def channel_uses(transmission: Transmission) -> int:
     """Payload symbols per stream of all sections, coded digital ones included.
 
-    Divided by the source dimensions ``3 H W`` it is the channel bandwidth ratio.
+    Divided by the source dimensions ``3 H W`` it is the channel bandwidth ratio: what several
+    streams send at once is one channel use.
 
     Sections under an ideal code count with what they claim.
 
@@ -190,8 +194,11 @@ def payload_symbols(header: FrameHeader, numerology: Numerology) -> int:
 def _section_symbols(section: AnalogSection | DigitalSection, streams: int) -> ComplexArray:
     """A section as symbols ``[streams, k]``."""
     if isinstance(section, AnalogSection):
-        return np.asarray(section.symbols, dtype=np.complex64)
-    symbols = encode_bits(section.bits, section.mcs)
+        if section.streams == streams:
+            return np.asarray(section.symbols, dtype=np.complex64)
+        symbols = np.asarray(section.symbols[0], dtype=np.complex64)
+    else:
+        symbols = encode_bits(section.bits, section.mcs)
     padded = np.pad(symbols, (0, -symbols.size % streams), constant_values=_PADDING)
     # Neighbours take turns on the streams, so that each stream carries every block.
     return np.asarray(padded.reshape(-1, streams).T)
@@ -246,11 +253,13 @@ def fragment(
 def _received_section(
     entry: SectionEntry, symbols: ComplexArray, noise_var: FloatArray
 ) -> ReceivedSection:
-    if not entry.digital:
+    if not entry.digital and not entry.in_turn:
         return ReceivedAnalog(symbols, noise_var, np.isinf(noise_var))
-    count = symbol_count(entry.length, entry.mcs)
+    count = symbol_count(entry.length, entry.mcs) if entry.digital else entry.length
     in_turn, noise_in_turn = symbols.T.reshape(-1)[:count], noise_var.T.reshape(-1)[:count]
-    return decode_symbols(in_turn, noise_in_turn, entry.length, entry.mcs)
+    if entry.digital:
+        return decode_symbols(in_turn, noise_in_turn, entry.length, entry.mcs)
+    return ReceivedAnalog(in_turn[None], noise_in_turn[None], np.isinf(noise_in_turn[None]))
 
 
 def assemble(

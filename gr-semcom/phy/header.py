@@ -13,8 +13,8 @@ height - 1, width - 1          14+14
 codec, preset, weights, rate   8+8+32+8
 csi_id                         8
 sections - 1                   2
-4 x mode                       6     0 analogue, else MCS + 1
-4 x length                     24    bits, or symbols a stream
+4 x mode                       6     0 analogue, 63 analogue in turn on the streams, else MCS + 1
+4 x length                     24    bits, or symbols a stream, or symbols that take turns
 4 x streams - 1                1
 CRC                            24    CRC24A over 24 ones and the above, TS 38.212 clause 7.3.2
 =============================  ====  =================================================
@@ -51,6 +51,7 @@ HEADER_SYMBOLS = 1656
 
 VERSION = 1
 
+_IN_TURN = 63
 _PATHS = 32
 _LENGTH_BITS = 24
 _MAX_SIDE = 1 << 14
@@ -97,6 +98,8 @@ def _validate_section(index: int, entry: SectionEntry, pixels: int) -> None:
     _require(f"{name}.length", entry.length, 1 if entry.digital else 0, longest)
     _require(f"{name}.mcs", entry.mcs, 0, len(MCS) - 1 if entry.digital else 0)
     _require(f"{name}.streams", entry.streams, 1, 2)
+    if entry.in_turn and (entry.digital or entry.streams == 1):
+        raise ValueError(f"header field {name}: only analogue symbols on two streams take turns")
 
 
 def validate(header: FrameHeader) -> None:
@@ -132,7 +135,8 @@ def _fields(header: FrameHeader) -> list[int]:
     values += [label.codec, label.preset, label.weights, label.rate]
     values += [header.csi_id, len(picture.sections) - 1]
     for entry in picture.sections:
-        values += [entry.mcs + 1 if entry.digital else 0, entry.length, entry.streams - 1]
+        mode = entry.mcs + 1 if entry.digital else _IN_TURN * entry.in_turn
+        values += [mode, entry.length, entry.streams - 1]
     return values + [0] * (len(_WIDTHS) - len(values))
 
 
@@ -154,7 +158,9 @@ def _parse(values: list[int]) -> FrameHeader | None:
     if version != VERSION or any(map(any, table[last_section + 1 :])):
         return None
     sections = tuple(
-        SectionEntry(mode > 0, length, max(mode - 1, 0), last_stream + 1)
+        SectionEntry(False, length, 0, last_stream + 1, in_turn=mode == _IN_TURN)
+        if mode in (0, _IN_TURN)
+        else SectionEntry(True, length, mode - 1, last_stream + 1)
         for mode, length, last_stream in table[: last_section + 1]
     )
     label = CodecLabel(codec, preset, weights, rate)

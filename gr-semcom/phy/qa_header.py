@@ -27,6 +27,13 @@ def headers(draw):
         length=st.integers(1, min((1 << 24) - 1, 3 * pixels)),
         streams=st.integers(1, 2),
     )
+    in_turn = st.builds(
+        SectionEntry,
+        digital=st.just(False),
+        length=st.integers(1, min((1 << 24) - 1, 3 * pixels)),
+        streams=st.just(2),
+        in_turn=st.just(True),
+    )
     digital = st.builds(
         SectionEntry,
         digital=st.just(True),
@@ -38,7 +45,7 @@ def headers(draw):
     label = CodecLabel(
         draw(st.integers(1, 255)), draw(BYTE), draw(st.integers(0, 2**32 - 1)), draw(BYTE)
     )
-    sections = draw(st.lists(analog | digital, min_size=1, max_size=4).map(tuple))
+    sections = draw(st.lists(analog | in_turn | digital, min_size=1, max_size=4).map(tuple))
     picture = PictureHeader(draw(st.integers(0, 65535)), height, width, label, sections)
     return FrameHeader(picture, draw(st.integers(0, fragments - 1)), fragments, draw(BYTE))
 
@@ -150,6 +157,8 @@ def test_absurd_contents_with_a_right_crc_are_refused(changes):
         (example(sections=(SectionEntry(True, 9, len(MCS)),)), "sections\\[0\\].mcs"),
         (example(sections=(SectionEntry(False, 9, 1),)), "sections\\[0\\].mcs"),
         (example(sections=(SectionEntry(False, 9, 0, 3),)), "sections\\[0\\].streams"),
+        (example(sections=(SectionEntry(False, 9, in_turn=True),)), "sections\\[0\\]: only"),
+        (example(sections=(SectionEntry(True, 9, 0, 2, in_turn=True),)), "sections\\[0\\]: only"),
     ],
 )
 def test_field_out_of_range_is_named(header, name):
