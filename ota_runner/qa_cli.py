@@ -140,6 +140,24 @@ def test_config_written_gives_the_same_pictures(
         assert (second / "received" / old.name).read_bytes() == old.read_bytes()
 
 
+def test_the_ideal_radio_fades_as_it_is_told(
+    blocks: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fading = ["--channel", "tdl-a", "--delay-spread", "3e-7", "--doppler", "5", "--json"]
+    estimated = {}
+    for antennas in ("1x1", "1x2"):
+        words = [*fading, "--antennas", antennas]
+        assert execute(ideal(blocks, pictures, tmp_path / antennas, *words)) == 0
+        summary = json.loads(capsys.readouterr().out)
+        assert summary["channel"]["channel"] == "tdl-a"
+        assert summary["channel"]["delay_spread_s"] == 3e-7
+        estimated[antennas] = [
+            record["snr_estimated_db"] for record in records(tmp_path / antennas)
+        ]
+    assert np.ptp(estimated["1x1"]) > 0.5  # every picture meets another channel
+    assert np.mean(estimated["1x2"]) > np.mean(estimated["1x1"]) + 2
+
+
 def test_lost_pictures_are_counted_not_invented(
     blocks: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -429,6 +447,10 @@ def test_default_output_is_numbered(
         (["--snrr", "3"], ["--snrr", "--snr"]),
         (["--erase-fragments", "2"], ["--erase-fragments 2.0", "0 to 1"]),
         (["--cfo", "3"], ["--cfo"]),
+        (["--channel", "rayliegh"], ["--channel", "no channel 'rayliegh'", "awgn, rayleigh"]),
+        (["--channel", "tdl-a", "--rician-k", "3"], ["rician_k_db goes with channel rician"]),
+        (["--channel", "trace:none"], ["cannot read", "none: No such file"]),
+        (["--channel", "trace:damaged.png"], ["damaged.png is no channel trace"]),
         (["--snr-trace", "rayliegh"], ["cannot read rayliegh", "rayleigh or rician"]),
         (["--snr-trace", "damaged.png"], ["damaged.png is no text file"]),
         (["--trace-doppler", "0.1"], ["--trace-doppler goes with --snr-trace rayleigh or rician"]),

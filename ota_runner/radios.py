@@ -11,11 +11,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ota_runner.errors import RadioUnavailable, UsageError
+from semcom_models.channel_options import ChannelOptions
 from semcom_phy.ideal import IdealLink
 from semcom_phy.link import Link
 from semcom_phy.numerology import Numerology
@@ -23,17 +24,18 @@ from semcom_phy.numerology import Numerology
 IDEAL = "ideal"
 
 
-class IdealOptions(BaseModel):
-    """A symbol-level channel: no waveform, no GNU Radio."""
+class IdealOptions(ChannelOptions):
+    """A symbol-level channel that the receiver knows: no waveform, no GNU Radio."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    snr_db: Annotated[float, Field(description="Es/N0 in dB")] = 10.0
-    channel: Annotated[Literal["awgn"], Field(description="channel: awgn")] = "awgn"
+    snr_db: Annotated[float, Field(description="Es/N0 behind a path of unit mean gain, in dB")] = (
+        10.0
+    )
     erase_fragments: Annotated[
         float, Field(ge=0, le=1, description="probability with which a fragment is lost, 0 to 1")
     ] = 0.0
-    seed: Annotated[int, Field(ge=0, description="seed of noise and erasures")] = 0
+    seed: Annotated[int, Field(ge=0, description="seed of fading, noise and erasures")] = 0
 
 
 @dataclass(frozen=True)
@@ -113,12 +115,18 @@ def _open_ideal(
         raise UsageError("--record-iq: --radio ideal has no samples; use --radio loopback")
     if clipping_db is not None:
         raise UsageError("--clipping: --radio ideal has no samples; use --radio loopback")
-    if (numerology.tx_antennas, numerology.rx_antennas) != (1, 1):
-        raise UsageError("--antennas: --radio ideal has no antennas; use --radio loopback")
-    link = IdealLink(
-        options.snr_db,
-        numerology,
-        seed=options.seed,
-        erase_probability=options.erase_fragments,
-    )
+    try:
+        link = IdealLink(
+            options.snr_db,
+            numerology,
+            seed=options.seed,
+            erase_probability=options.erase_fragments,
+            multipath=options.multipath(),
+        )
+    except ValueError as error:
+        raise UsageError(f"radio 'ideal': {error}") from error
+    except OSError as error:
+        raise UsageError(
+            f"radio 'ideal': cannot read {error.filename}: {error.strerror}"
+        ) from error
     return OpenRadio(link, options.model_dump(mode="json"), None)

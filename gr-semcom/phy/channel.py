@@ -130,9 +130,10 @@ class SampleChannel:
         )
         sequence = np.random.SeedSequence(seed)
         self._noise = np.random.default_rng(sequence)
-        fading, interference, gaps = map(np.random.default_rng, sequence.spawn(3))
+        # The first child is the fading's, see realise().
+        _, interference, gaps = map(np.random.default_rng, sequence.spawn(3))
         self._interference = interference
-        taps = _realise(config, numerology, fading)
+        taps = realise(config, numerology, seed)
         self._echoes = EchoFilter(taps, numerology.sample_rate, self._tx) if taps else None
         self._clock = Resampler(self._rx, config.delay, 1 + config.sco_ppm * 1e-6)
         losses = config.impairments.gaps
@@ -218,13 +219,21 @@ def _gaussian(generator: np.random.Generator, shape: tuple[int, int], scale: flo
     return drawn.astype(np.float32).view(np.complex64)[..., 0].T
 
 
-def _realise(
-    config: ChannelConfig, numerology: Numerology, generator: np.random.Generator
+def realise(
+    config: ChannelConfig, numerology: Numerology, seed: int | Sequence[int]
 ) -> TapProcess | None:
-    """The taps of a channel; None where the samples go straight through."""
+    """The taps of a :class:`SampleChannel` of the same arguments.
+
+    Returns:
+        The taps; None where the samples go straight through.
+
+    Raises:
+        ValueError: taps or a trace of other numbers of antennas.
+    """
     rx, tx = numerology.rx_antennas, numerology.tx_antennas
     if config.multipath is not None:
-        return config.multipath.realise(rx, tx, generator)
+        (fading,) = np.random.SeedSequence(seed).spawn(1)
+        return config.multipath.realise(rx, tx, np.random.default_rng(fading))
     if not config.taps and rx == tx:
         return None
     taps = config.taps or (ChannelTap(0.0, _sharing_gain(rx, tx)),)

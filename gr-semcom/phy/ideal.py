@@ -1,27 +1,37 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The symbol-level link: Gaussian noise on every payload symbol, without a waveform.
+"""The symbol-level link: every payload symbol meets channel and noise, without a waveform.
 
-Fragmentation, interleaving and the digital pipe are those of the waveform, so that receptions
-are distributed as over the air on a channel of that SNR, estimation errors aside. The link also
-carries sections under an ideal code, which no waveform does.
+Fragmentation, interleaving and the digital pipe are those of the waveform, as are the times and
+carriers of the symbols, so that receptions are distributed as over the air on the same channel,
+for a receiver that knows the channel and misses no frame. The link also carries sections under an
+ideal code, which no waveform does.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from semcom_phy.awgn import add_noise
 from semcom_phy.capacity import with_bounds, with_stand_ins
-from semcom_phy.exchange import ChannelState, Reception, Transmission
+from semcom_phy.channel import ChannelConfig, realise
+from semcom_phy.exchange import (
+    ChannelState,
+    Combiner,
+    ComplexArray,
+    Precoder,
+    Reception,
+    Transmission,
+)
 from semcom_phy.fragments import Frame, ReceivedFrame, assemble, fragment
+from semcom_phy.known_channel import KnownChannel
 from semcom_phy.link import LinkStats
 from semcom_phy.numerology import NARROW, Numerology
+from semcom_phy.tap_process import ConstantTaps, Multipath
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,26 +41,37 @@ class _Sent:
     picture: int
     transmission: Transmission
     frames: list[Frame]
+    csi: ComplexArray | None
     snr_db: float
     time_s: float
 
 
 class IdealLink(AbstractContextManager["IdealLink"]):
-    """A link of known SNR, additive white Gaussian noise and nothing else.
+    """A link of known SNR over a known channel.
 
-    The noise depends on nothing but ``seed`` and the picture's number: the same picture meets
-    the same noise whatever else is sent, erased or not.
+    A picture meets the realisation of the channel that the simulated radio ``loopback`` of the
+    same seed has for the picture's number, every symbol at the time and on the carrier that the
+    waveform sends it. The receiver knows channel and noise; nothing is lost to preambles,
+    estimates or headers. Noise and erasures, too, depend on nothing but ``seed`` and the picture's
+    number: the same picture meets the same noise whatever else is sent, erased or not.
 
     Args:
-        snr_db: Es/N0 per complex symbol of unit power; the complex noise variance is
-            ``10^(-snr_db/10)``.
-        numerology: decides into how many frames a picture is cut.
-        seed: of noise and random erasures.
+        snr_db: Es/N0 per complex symbol of unit power over a path of unit gain; the complex noise
+            variance is ``10^(-snr_db/10)`` on each receive antenna.
+        numerology: decides into how many frames a picture is cut, and when and on which carriers
+            they are sent.
+        seed: of channel, noise and random erasures.
         erase: fragments of every picture that never arrive.
         erase_probability: probability with which each other fragment is lost, independently.
+        multipath: a fading channel or a trace; None for white Gaussian noise and nothing else
+            (all antennas at one end share the signal where the other has fewer).
+        precoder: fed with the CSI of a picture's :class:`ChannelState`; None for none.
+        combiner: at the receiver, told the same CSI; None for unbiased linear MMSE detection of
+            streams that were not precoded.
 
     Raises:
-        ValueError: an SNR that is no number, or a probability outside 0 to 1.
+        ValueError: an SNR that is no number, a probability outside 0 to 1, or a trace of other
+            numbers of antennas.
     """
 
     def __init__(
@@ -60,6 +81,9 @@ class IdealLink(AbstractContextManager["IdealLink"]):
         seed: int = 0,
         erase: Collection[int] = (),
         erase_probability: float = 0.0,
+        multipath: Multipath | None = None,
+        precoder: Precoder | None = None,
+        combiner: Combiner | None = None,
     ) -> None:
         if not 0.0 <= erase_probability <= 1.0:
             raise ValueError(f"erase_probability is {erase_probability}; it must lie in 0 to 1")
@@ -70,13 +94,20 @@ class IdealLink(AbstractContextManager["IdealLink"]):
         self.seed = seed
         self.erase = frozenset(erase)
         self.erase_probability = erase_probability
+        self._channel = ChannelConfig(multipath=multipath)
+        realise(self._channel, numerology, seed)  # says now what does not fit
+        self._precoder, self._combiner = precoder, combiner
         self._stats = LinkStats()
         self._sample = 0
         self._waiting: deque[_Sent] = deque()
         self._closed = False
 
     def transfer(
-        self, transmission: Transmission, picture: int, snr_db: float | None = None
+        self,
+        transmission: Transmission,
+        picture: int,
+        snr_db: float | None = None,
+        state: ChannelState | None = None,
     ) -> Reception:
         """Send a picture and receive it.
 
@@ -84,6 +115,7 @@ class IdealLink(AbstractContextManager["IdealLink"]):
             transmission: what the codec made of the picture.
             picture: its number in the run.
             snr_db: for this picture; None for the link's own.
+            state: what the transmitter knows of the channel; None for nothing.
 
         Returns:
             The reception; everything is erased where no fragment arrived.
@@ -92,26 +124,27 @@ class IdealLink(AbstractContextManager["IdealLink"]):
             ValueError: the transmission does not fit into frames, or an SNR that is no number.
         """
         snr = self.snr_db if snr_db is None else _checked(snr_db)
-        return self._carry(self._prepare(picture, transmission, snr))
+        return self._carry(self._prepare(picture, transmission, state or ChannelState(), snr))
 
     def set_snr_db(self, snr_db: float) -> None:
         """Choose the noise, see :meth:`semcom_phy.link.SimulatedLink.set_snr_db`."""
         self.snr_db = _checked(snr_db)
 
-    def _prepare(self, picture: int, transmission: Transmission, snr_db: float) -> _Sent:
-        # Nothing is precoded here, so the frames name no feedback.
-        frames = fragment(with_stand_ins(transmission), picture, self.numerology)
-        return _Sent(picture, transmission, frames, snr_db, time.monotonic())
+    def _prepare(
+        self, picture: int, transmission: Transmission, state: ChannelState, snr_db: float
+    ) -> _Sent:
+        csi, csi_id = (None, 0) if self._precoder is None else (state.csi, state.csi_id)
+        frames = fragment(with_stand_ins(transmission), picture, self.numerology, csi_id)
+        return _Sent(picture, transmission, frames, csi, snr_db, time.monotonic())
 
     def _carry(self, sent: _Sent) -> Reception:
         frames = sent.frames
         erased = self._erasures(sent.picture, len(frames))
-        rng = np.random.default_rng([self.seed, sent.picture, 0])
-        received = {}
-        for index, frame in enumerate(frames):
-            noisy = self._receive_frame(frame, sent.snr_db, rng)
-            if not erased[index]:
-                received[index] = noisy
+        received = {
+            index: frame
+            for index, frame in enumerate(self._received_frames(sent))
+            if not erased[index]
+        }
         self._stats.frames_sent += len(frames)
         self._stats.frames_received += len(received)
         self._stats.samples += sum(frame.payload.shape[1] for frame in frames)
@@ -125,22 +158,22 @@ class IdealLink(AbstractContextManager["IdealLink"]):
         erased[[index for index in self.erase if 0 <= index < fragments]] = True
         return erased
 
-    def _receive_frame(
-        self, frame: Frame, snr_db: float, rng: np.random.Generator
-    ) -> ReceivedFrame:
-        variance = np.float32(10.0 ** (-snr_db / 10.0))
-        received = ReceivedFrame(
-            header=frame.header,
-            payload=add_noise(frame.payload, float(variance), rng),
-            noise_var=np.full(frame.payload.shape, variance, np.float32),
-            csi=None,
-            snr_db=snr_db,
-            cfo_hz=0.0,
-            start_sample=self._sample,
-            sample_rate=self.numerology.sample_rate,
-        )
-        self._sample += self.numerology.frame_samples(frame.payload.shape[1])
-        return received
+    def _received_frames(self, sent: _Sent) -> Iterator[ReceivedFrame]:
+        """All frames of a picture as they arrive, erased ones too."""
+        numerology, seed = self.numerology, [self.seed, sent.picture]
+        rng = np.random.default_rng([*seed, 0])
+        noise_var = 10.0 ** (-sent.snr_db / 10.0)
+        faded = realise(self._channel, numerology, seed)
+        straight = np.eye(numerology.rx_antennas, dtype=np.complex64)
+        process = faded or ConstantTaps(np.zeros(1), straight[None])
+        channel = KnownChannel(process, numerology, self._precoder, self._combiner)
+        begin = self._sample
+        for frame in sent.frames:
+            received = channel.carry(frame, self._sample - begin, noise_var, sent.csi, rng)
+            # Of a channel that does nothing there is nothing to tell.
+            csi = received.csi if faded else None
+            yield replace(received, start_sample=self._sample, csi=csi)
+            self._sample += numerology.frame_samples(frame.payload.shape[1])
 
     @property
     def stats(self) -> LinkStats:
@@ -150,7 +183,7 @@ class IdealLink(AbstractContextManager["IdealLink"]):
     def send(self, picture: int, transmission: Transmission, state: ChannelState) -> None:
         """Send a picture, see :class:`semcom_phy.link.Link`."""
         self._require_open()
-        self._waiting.append(self._prepare(picture, transmission, self.snr_db))
+        self._waiting.append(self._prepare(picture, transmission, state, self.snr_db))
 
     def receive(self, timeout_s: float = 60.0) -> Reception | None:
         """The reception of the oldest picture sent, see :class:`semcom_phy.link.Link`."""

@@ -3,35 +3,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from gnuradio import gr
 from gnuradio.semcom.loopback_channel import LoopbackChannel
 from gnuradio.semcom.radios.base import Radio, RadioConfig, RadioConfigError, validate_config
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from semcom_models.channel_options import ChannelOptions
 from semcom_phy.channel import ChannelConfig, ChannelTap
 from semcom_phy.impairments import Gaps, Impairments, Interferer
-from semcom_phy.named_channels import (
-    DELAY_SPREAD_S,
-    FADING_NAMES,
-    RICIAN_K_DB,
-    TRACE,
-    named_channel,
-)
 from semcom_phy.numerology import Numerology
-from semcom_phy.tap_process import Multipath
-from semcom_phy.tdl import TDL_NAMES
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Time = Annotated[Finite, Field(ge=0, le=1e6)]
 
-_CHANNELS = ("awgn", "multipath", *FADING_NAMES)
 
-
-class LoopbackConfig(RadioConfig):
+class LoopbackConfig(ChannelOptions, RadioConfig):
     """Options of the simulated channel."""
+
+    CHANNELS: ClassVar[tuple[str, ...]] = (*ChannelOptions.CHANNELS, "multipath")
 
     snr_db: Annotated[Finite, Field(ge=-30, le=100)] | None = Field(
         10.0,
@@ -40,20 +31,8 @@ class LoopbackConfig(RadioConfig):
     )
     channel: str = Field(
         "awgn",
-        description="awgn: one path; rayleigh, rician: one that fades; tdl-a to tdl-e: tapped "
-        "delay lines of 3GPP TR 38.901; trace:FILE: a channel recorded or generated; multipath: "
-        "the taps of a configuration file",
-    )
-    delay_spread_s: Annotated[Finite, Field(ge=0, le=1e-3)] | None = Field(
-        None, description="RMS delay spread of tdl-a to tdl-e in s; default 1e-7"
-    )
-    doppler_hz: Annotated[Finite, Field(ge=0, le=10e3)] | None = Field(
-        None,
-        description="largest Doppler shift of a fading channel in Hz; default 0, which draws a "
-        "channel for each picture",
-    )
-    rician_k_db: Annotated[Finite, Field(ge=-40, le=40)] | None = Field(
-        None, description="K-factor of rician in dB; default 6"
+        description=f"{ChannelOptions.model_fields['channel'].description}; multipath: the taps "
+        "of a configuration file",
     )
     taps: tuple[tuple[Time, Finite, Finite], ...] = Field(
         (),
@@ -97,51 +76,16 @@ class LoopbackConfig(RadioConfig):
     )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of fading, noise and gaps")
 
-    @field_validator("channel")
-    @classmethod
-    def _a_channel_there_is(cls, channel: str) -> str:
-        if channel.startswith(TRACE):
-            # The run's folder may be gone on with from anywhere.
-            return TRACE + str(Path(channel.removeprefix(TRACE)).resolve())
-        if channel not in _CHANNELS:
-            raise ValueError(
-                f"no channel '{channel}', choose one of: {', '.join(_CHANNELS)}, trace:FILE"
-            )
-        return channel
-
     @model_validator(mode="after")
-    def _options_fit_the_channel(self) -> Self:
+    def _taps_and_gaps_are_whole(self) -> Self:
         if (self.channel == "multipath") != bool(self.taps):
             raise ValueError("taps and channel 'multipath' go together: give both or none")
-        for name, channels in (
-            ("delay_spread_s", TDL_NAMES),
-            ("doppler_hz", FADING_NAMES),
-            ("rician_k_db", ("rician",)),
-        ):
-            if getattr(self, name) is not None and self.channel not in channels:
-                raise ValueError(
-                    f"{name} goes with channel {' or '.join(channels)}, not with '{self.channel}'"
-                )
         places = self.gap_rate_hz > 0 or bool(self.gap_starts_s)
         if places != (self.gap_length_s is not None):
             raise ValueError(
                 "gaps have a length and places: give gap_length_s with gap_rate_hz or gap_starts_s"
             )
         return self
-
-    def multipath(self) -> Multipath | None:
-        """The fading channel or trace that is asked for, None for neither.
-
-        Raises:
-            ValueError: a file that is no trace.
-            OSError: a file that cannot be read.
-        """
-        return named_channel(
-            "awgn" if self.channel == "multipath" else self.channel,
-            DELAY_SPREAD_S if self.delay_spread_s is None else self.delay_spread_s,
-            self.doppler_hz or 0.0,
-            RICIAN_K_DB if self.rician_k_db is None else self.rician_k_db,
-        )
 
     def impairments(self) -> Impairments:
         """Of both radios.
@@ -203,8 +147,7 @@ class LoopbackRadio(Radio):
             raise RadioConfigError(f"radio 'loopback': {error}") from error
         except OSError as error:
             raise RadioConfigError(
-                f"radio 'loopback': cannot read {config.channel.removeprefix(TRACE)}: "
-                f"{error.strerror}"
+                f"radio 'loopback': cannot read {error.filename}: {error.strerror}"
             ) from error
 
     @property
