@@ -150,6 +150,7 @@ def test_the_blocks_have_the_ports_that_companion_shows(tmp_path: Path) -> None:
         "semcom_framer": semcom.Framer(waveform),
         "semcom_loopback_channel": semcom.LoopbackChannel(semcom.ChannelConfig(), waveform),
         "semcom_receiver": semcom.Receiver(waveform),
+        "semcom_frame_symbols": semcom.FrameSymbols(),
         "semcom_decoder": semcom.Decoder(),
         "semcom_picture_sink": semcom.PictureSink(tmp_path),
         "semcom_pcen_precoder": semcom.PcenPrecoder(),

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from gnuradio.semcom.decoder import Decoder
 from gnuradio.semcom.encoder import Encoder
+from gnuradio.semcom.frame_symbols import FrameSymbols
 from gnuradio.semcom.framer import Framer
 from gnuradio.semcom.guard import check
 from gnuradio.semcom.link import FlowgraphLink
@@ -33,6 +34,7 @@ __all__ = [
     "Decoder",
     "Encoder",
     "FlowgraphLink",
+    "FrameSymbols",
     "Framer",
     "LoopbackChannel",
     "PcenCombiner",

@@ -84,6 +84,10 @@ class GuardedBlock(gr.basic_block):  # type: ignore[misc]
         """Send ``message`` from output ``port``; any thread may."""
         self.message_port_pub(pmt.intern(port), message)
 
+    def is_connected(self, port: str) -> bool:
+        """Whether anybody listens to the message output ``port``."""
+        return not pmt.is_null(self.message_subscribers(pmt.intern(port)))
+
     def process(self, inputs: Arrays, outputs: Arrays) -> int:
         """Work on streams: consume and return the samples produced, or :data:`WORK_DONE`."""
         raise NotImplementedError(f"{self.name()} has streams but no process()")

@@ -5,6 +5,8 @@ Every message is a PDU, ``pmt.cons(metadata, uniform vector)``:
 
 * picture: ``f32vector`` of ``[3, H, W]`` pixels in [0, 1]; metadata ``picture``, ``height``,
   ``width``;
+* frame, as received: ``c32vector`` of the payload ``[streams, k]``, row by row; the metadata are
+  those of :func:`frame_report`;
 * transmission and reception: ``c32vector`` with the symbols of all analogue sections one after
   the other, row by row; the metadata hold the header, the sections (bits of digital ones
   included) and, for a transmission, the encoder's notes and the
@@ -39,6 +41,7 @@ from semcom_phy.exchange import (
     SectionEntry,
     Transmission,
 )
+from semcom_phy.fragments import ReceivedFrame
 
 Pmt: TypeAlias = Any
 """A polymorphic type of GNU Radio; its Python binding has no static type."""
@@ -163,6 +166,7 @@ def transmission_to_pdu(picture: int, transmission: Transmission, state: Channel
         width=pmt.from_long(transmission.width),
         label=_label_to_pmt(transmission.label),
         sections=_list(sections),
+        streams=pmt.from_long(transmission.streams),
         csi_id=pmt.from_long(state.csi_id),
         age_s=pmt.from_double(state.age_s),
     )
@@ -199,6 +203,7 @@ def transmission_from_pdu(pdu: Pmt) -> tuple[int, Transmission, ChannelState]:
         _integer(meta, "width"),
         _label_from_pmt(_ref(meta, "label")),
         _optional(meta, "notes", _notes_from_pmt) or {},
+        _optional(meta, "streams", pmt.to_long) or 1,
     )
     state = ChannelState(
         snr_db=_optional(meta, "snr_db", pmt.to_double),
@@ -218,6 +223,7 @@ def reception_to_pdu(reception: Reception) -> Pmt:
             length=pmt.from_long(e.length),
             mcs=pmt.from_long(e.mcs),
             streams=pmt.from_long(e.streams),
+            in_turn=pmt.from_bool(e.in_turn),
         )
         for e in header.sections
     ]
@@ -253,6 +259,7 @@ def reception_from_pdu(pdu: Pmt) -> Reception:
             length=_integer(e, "length"),
             mcs=_integer(e, "mcs"),
             streams=_integer(e, "streams"),
+            in_turn=_boolean(e, "in_turn"),
         )
         for e in _vector(meta, "table")
     )
@@ -277,6 +284,43 @@ def reception_from_pdu(pdu: Pmt) -> Reception:
         csi=_optional(meta, "csi", _array_from_pmt),
         stream_time_s=_real(meta, "stream_time_s"),
     )
+
+
+def frame_report(frame: ReceivedFrame) -> Pmt:
+    """What was measured of a frame: a PMT dictionary.
+
+    Keys ``picture``, ``fragment``, ``fragments``, ``streams``, ``csi_id`` as its header says;
+    ``snr_db``, Es/N0 of the link; ``noise_var``, mean over the payload after equalisation;
+    ``cfo_hz``; ``stream_time_s`` of its first sample.
+    """
+    header = frame.header
+    heard = frame.noise_var[np.isfinite(frame.noise_var)]
+    return _dict(
+        picture=pmt.from_long(header.picture.picture),
+        fragment=pmt.from_long(header.fragment),
+        fragments=pmt.from_long(header.fragments),
+        streams=pmt.from_long(frame.payload.shape[0]),
+        csi_id=pmt.from_long(header.csi_id),
+        snr_db=pmt.from_double(frame.snr_db),
+        noise_var=pmt.from_double(float(heard.mean()) if heard.size else float("inf")),
+        cfo_hz=pmt.from_double(frame.cfo_hz),
+        stream_time_s=pmt.from_double(frame.stream_time_s),
+    )
+
+
+def frame_to_pdu(frame: ReceivedFrame) -> Pmt:
+    """PDU of a received frame's payload."""
+    return pmt.cons(frame_report(frame), vector_to_pmt(frame.payload))
+
+
+def frame_from_pdu(pdu: Pmt) -> tuple[Pmt, ComplexArray]:
+    """What was measured of a frame, a PMT dictionary, and its symbols, stream after stream.
+
+    Raises:
+        ValueError: the message is no such PDU.
+    """
+    report, payload = _split(pdu, "frame")
+    return report, vector_from_pmt(payload, np.complex64)
 
 
 def feedback_to_pmt(state: ChannelState) -> Pmt:

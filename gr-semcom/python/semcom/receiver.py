@@ -8,7 +8,14 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pmt
 from gnuradio.semcom.guard import Arrays, GuardedBlock
-from gnuradio.semcom.pdu import Pmt, end_of_stream, feedback_to_pmt, reception_to_pdu
+from gnuradio.semcom.pdu import (
+    Pmt,
+    end_of_stream,
+    feedback_to_pmt,
+    frame_report,
+    frame_to_pdu,
+    reception_to_pdu,
+)
 
 from semcom_phy.exchange import ChannelState, Combiner, ComplexArray, Reception
 from semcom_phy.fragments import Assembler, ReceivedFrame
@@ -27,8 +34,10 @@ class Receiver(GuardedBlock):
 
     * ``receptions``: PDUs of :mod:`gnuradio.semcom.pdu`, one a picture of which any frame
       arrived; ``PMT_EOF`` at the end of the stream.
-    * ``frames``: a dictionary a frame: ``picture``, ``fragment``, ``fragments``, ``snr_db``,
-      ``cfo_hz``, ``stream_time_s``.
+    * ``frames``: a dictionary a frame, of :func:`gnuradio.semcom.pdu.frame_report`.
+    * ``symbols``: the same with the equalised payload, as PDUs, for
+      :class:`gnuradio.semcom.FrameSymbols` or a constellation sink; ``PMT_EOF`` at the end.
+      Where nothing is connected they are not made.
     * ``feedback``: what a transmitter may know after each picture: a dictionary with
       ``snr_db``, the scalar SNR of :func:`semcom_phy.exchange.effective_snr_db`.
 
@@ -57,7 +66,7 @@ class Receiver(GuardedBlock):
         self._deliver = deliver
         self._flushed: Callable[[], None] = lambda: None
         self.samples_in = 0
-        for port in ("receptions", "frames", "feedback"):
+        for port in ("receptions", "frames", "symbols", "feedback"):
             self.publishes(port)
         self.handle("flush", self._on_flush)
 
@@ -79,6 +88,7 @@ class Receiver(GuardedBlock):
         self._take(self._frames.flush())
         self._put(self._assembler.flush())
         self.publish("receptions", end_of_stream())
+        self.publish("symbols", end_of_stream())
 
     def flush_picture(self, done: Callable[[], None]) -> None:
         """Deliver the picture being received with what has arrived of it, then call ``done``.
@@ -94,7 +104,10 @@ class Receiver(GuardedBlock):
 
     def _take(self, frames: list[ReceivedFrame]) -> None:
         for frame in frames:
-            self.publish("frames", _frame_report(frame))
+            if self.is_connected("frames"):
+                self.publish("frames", frame_report(frame))
+            if self.is_connected("symbols"):
+                self.publish("symbols", frame_to_pdu(frame))
             self._put(self._assembler.add(frame))
 
     def _put(self, receptions: list[Reception]) -> None:
@@ -104,19 +117,3 @@ class Receiver(GuardedBlock):
             else:
                 self.publish("receptions", reception_to_pdu(reception))
             self.publish("feedback", feedback_to_pmt(ChannelState(snr_db=reception.snr_db)))
-
-
-def _frame_report(frame: ReceivedFrame) -> Pmt:
-    header = frame.header
-    entries = {
-        "picture": pmt.from_long(header.picture.picture),
-        "fragment": pmt.from_long(header.fragment),
-        "fragments": pmt.from_long(header.fragments),
-        "snr_db": pmt.from_double(frame.snr_db),
-        "cfo_hz": pmt.from_double(frame.cfo_hz),
-        "stream_time_s": pmt.from_double(frame.stream_time_s),
-    }
-    report = pmt.make_dict()
-    for key, value in entries.items():
-        report = pmt.dict_add(report, pmt.intern(key), value)
-    return report
