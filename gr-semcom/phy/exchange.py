@@ -304,7 +304,9 @@ class Combiner(Protocol):
         Args:
             y: ``[symbols, subcarriers, rx]`` as received.
             csi_rx: ``H[subcarriers, rx, tx]`` estimated from this frame.
-            csi_tx: the fed-back channel that the transmitter's precoder used, or None.
+            csi_tx: the fed-back channel ``[n, rx, tx]`` that the transmitter's precoder used, or
+                None. ``csi_rx`` has ``n`` subcarriers, or several times as many: ``n`` of one
+                OFDM symbol after the other, where the channel changes within a frame.
             noise_cov: ``[subcarriers, rx, rx]`` covariance ``E[n n^H]`` of the noise, channel
                 estimation error included.
 

@@ -9,7 +9,7 @@ and the moments that eq. (12) asks for. Nothing about them needs to be sent or l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from semcom_phy.exchange import ComplexArray, FloatArray
 from semcom_phy.pcen import enhance, lmmse, moments, nearest_level, power_scale
 from semcom_phy.pcen_parameters import NOTHING_LEARNED, PcenParameters
-from semcom_phy.precoding import SvdScheme, unbiased_mmse
+from semcom_phy.power_allocation import PowerRule
+from semcom_phy.precoding import SchemePrecoder, SvdScheme, over_cells, unbiased_mmse
 from semcom_phy.precoding_codebook import choose_rotation
 from semcom_phy.qam import BITS_PER_SYMBOL, constellation
 
@@ -31,11 +32,14 @@ class PcenScheme:
 
     Attributes:
         modulation: ``QPSK``, ``16QAM``, ``64QAM`` or ``256QAM``.
-        snr_db: Es/N0 that powers, rotation and PEN are designed for.
+        snr_db: Es/N0 behind a path of unit gain that powers, rotation and PEN are designed for: 0
+            where the channel is in units of the noise, as :mod:`semcom_phy.csi_feedback` feeds it
+            back.
         parameters: what was learned; the default is the standard precoder,
             ``V1 Lambda Vg^H`` (eq. 9), with its MMSE combiner.
         streams: spatial streams.
         tx_antennas: of the transmitter.
+        powers: of the standard precoder's eigenmodes.
     """
 
     modulation: str = "QPSK"
@@ -43,6 +47,7 @@ class PcenScheme:
     parameters: PcenParameters = NOTHING_LEARNED
     streams: int = 2
     tx_antennas: int = 2
+    powers: PowerRule = "water-filling"
 
     def __post_init__(self) -> None:
         if BITS_PER_SYMBOL.get(self.modulation, 1) < 2:
@@ -52,7 +57,7 @@ class PcenScheme:
             )
         if not np.isfinite(self.snr_db):
             raise ValueError(f"snr_db is {self.snr_db}; it must be a finite number")
-        SvdScheme(self.streams, self.tx_antennas)
+        SvdScheme(self.streams, self.tx_antennas, self.powers)
 
     @cached_property
     def alphabet(self) -> NDArray[np.complex128]:
@@ -76,13 +81,13 @@ class PcenScheme:
         Raises:
             ValueError: the channel does not fit the scheme.
         """
-        svd = SvdScheme(self.streams, self.tx_antennas, self.snr_db)
-        directions = svd.matrices(csi, subcarriers).astype(np.complex128)
+        svd = SvdScheme(self.streams, self.tx_antennas, self.powers, self.snr_db)
+        modes = svd.matrices(csi, subcarriers).astype(np.complex128)
         if csi is None:
-            return directions
-        gains = np.sum(np.abs(csi @ directions) ** 2, axis=1) * 10 ** (self.snr_db / 10)
-        rotation = choose_rotation(gains, BITS_PER_SYMBOL[self.modulation])
-        return directions @ rotation.conj().transpose(0, 2, 1)
+            return modes
+        snrs = np.sum(np.abs(csi @ modes) ** 2, axis=1) * 10 ** (self.snr_db / 10)
+        rotation = choose_rotation(snrs, BITS_PER_SYMBOL[self.modulation])
+        return modes @ rotation.conj().transpose(0, 2, 1)
 
     def send(
         self, x_e: NDArray[np.complexfloating], csi: ComplexArray | None
@@ -96,10 +101,9 @@ class PcenScheme:
         Returns:
             ``z[subcarriers, n, tx]``, of mean power ``streams`` over the alphabet.
         """
-        precoder = self.matrices(csi, x_e.shape[0])
         if csi is None or not self.parameters.gamma:
-            return x_e @ precoder.transpose(0, 2, 1)
-        scale = power_scale(self._enhance(self.alphabet[None], csi, precoder), self.streams)
+            return x_e @ self.matrices(csi, x_e.shape[0]).transpose(0, 2, 1)
+        precoder, scale, _, _ = _design(self, csi.shape, csi.tobytes())
         return scale * self._enhance(x_e, csi, precoder)
 
     def _enhance(
@@ -129,7 +133,20 @@ class PcenScheme:
         if csi is None or not self.parameters.gamma:
             linear = self.matrices(csi, subcarriers)
             return linear, np.zeros((subcarriers, self.tx_antennas, self.tx_antennas), complex)
-        return moments(self.send(self.alphabet[None], csi), self.alphabet)
+        _, _, linear, rest = _design(self, csi.shape, csi.tobytes())
+        return linear, rest
+
+
+@lru_cache(maxsize=8)
+def _design(
+    scheme: PcenScheme, shape: tuple[int, int, int], channel: bytes
+) -> tuple[NDArray[np.complex128], ...]:
+    """Standard precoder, power scale and moments, once for the frames of a picture."""
+    csi = np.frombuffer(channel, np.complex64).reshape(shape)
+    precoder = scheme.matrices(csi, shape[0])
+    sent = scheme._enhance(scheme.alphabet[None], csi, precoder)
+    scale = power_scale(sent, scheme.streams)
+    return precoder, scale, *moments(scale * sent, scheme.alphabet)
 
 
 def level_spacing(modulation: str) -> float:
@@ -149,25 +166,10 @@ def equalised_channel(
 
 
 @dataclass(frozen=True)
-class PcenPrecoder:
-    """Standard precoder and PEN.
-
-    Attributes:
-        scheme: shared with the combiner.
-    """
+class PcenPrecoder(SchemePrecoder):
+    """Standard precoder and PEN; the power is kept on average over the alphabet."""
 
     scheme: PcenScheme = PcenScheme()
-
-    def precode(self, x: ComplexArray, csi: ComplexArray | None) -> ComplexArray:
-        """See :meth:`semcom_phy.exchange.Precoder.precode`; the power is kept on average.
-
-        Raises:
-            ValueError: streams or channel do not fit the scheme.
-        """
-        if x.shape[2] != self.scheme.streams:
-            raise ValueError(f"{x.shape[2]} streams given, the scheme has {self.scheme.streams}")
-        sent = self.scheme.send(x.transpose(1, 0, 2), csi)
-        return np.ascontiguousarray(sent.transpose(1, 0, 2), dtype=np.complex64)
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,7 @@ class PcenCombiner:
         """See :meth:`semcom_phy.exchange.Combiner.combine`."""
         correction = self.scheme.parameters.correction
         linear, rest = self.scheme.moments(csi_tx, csi_rx.shape[0])
+        linear, rest = over_cells(linear, csi_rx), over_cells(rest, csi_rx)
         strength = np.maximum(np.sum(np.abs(csi_rx) ** 2, axis=(1, 2)), 1e-30)
         ratio = np.trace(noise_cov, axis1=1, axis2=2).real / strength
         channel = csi_rx / (1 + correction.shrinkage * ratio)[:, None, None]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Linear precoders and combiners: identity, and SVD with water-filling.
+"""Linear precoders and combiners: identity, and SVD with the powers of a rule.
 
 Received on a subcarrier: ``y = H F x + n``, with the precoder's ``F`` ``[tx, streams]``. The
 combiners here estimate ``x`` by the linear minimum mean square error filter for ``H F`` and scale
@@ -10,45 +10,14 @@ SVD precoder with perfect channel knowledge it is ``Sigma^-1 U^H``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from semcom_phy.exchange import ComplexArray, FloatArray
-
-
-def water_filling(gains: NDArray[np.floating], budget: float) -> NDArray[np.float64]:
-    """Power of parallel channels that maximises their mutual information.
-
-    ``p_i = max(mu - 1 / gains_i, 0)`` with ``mu`` such that the powers sum to the budget (Tse
-    and Viswanath, "Fundamentals of Wireless Communication", Cambridge 2005, section 5.3.3).
-
-    Args:
-        gains: ``[..., n]``, SNR of each channel at unit power, non-negative.
-        budget: total power over the last axis.
-
-    Returns:
-        Powers ``[..., n]``; equally strong channels share equally, those without gain too.
-
-    Raises:
-        ValueError: a negative budget, or a gain that is negative or not a number.
-    """
-    gains = np.asarray(gains, np.float64)
-    if not budget >= 0:
-        raise ValueError(f"the power budget is {budget}, it cannot be negative")
-    if np.isnan(gains).any() or (gains < 0).any():
-        raise ValueError("channel gains must be non-negative numbers")
-    count = gains.shape[-1]
-    best = gains.max(axis=-1, keepdims=True)
-    # Costs count from the best channel's, so that weak channels do not swamp the budget.
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        cost = np.where(gains == best, 0.0, 1 / gains - 1 / best)
-    ascending = np.sort(cost, axis=-1)
-    levels = (budget + np.cumsum(ascending, axis=-1)) / np.arange(1, count + 1)
-    # Channels in use: those cheaper than the level that they themselves lead to.
-    in_use = np.sum(levels > ascending, axis=-1, keepdims=True)
-    level = np.take_along_axis(levels, np.maximum(in_use - 1, 0), axis=-1)
-    return np.maximum(level - cost, 0.0)
+from semcom_phy.power_allocation import POWER_RULES, PowerRule
 
 
 def unbiased_mmse(
@@ -147,20 +116,65 @@ class IdentityCombiner:
         return unbiased_mmse(y, csi_rx[..., : self.streams], noise_cov)
 
 
+class StreamScheme(Protocol):
+    """What both ends of a precoded link agree on."""
+
+    @property
+    def streams(self) -> int:
+        """Spatial streams."""
+        ...
+
+    def send(
+        self, x: NDArray[np.complexfloating[Any, Any]], csi: ComplexArray | None
+    ) -> NDArray[np.complexfloating[Any, Any]]:
+        """What antennas send, ``[subcarriers, n, tx]``, for ``x[subcarriers, n, streams]``."""
+        ...
+
+
+@dataclass(frozen=True)
+class SchemePrecoder:
+    """Sends streams as a scheme says.
+
+    Attributes:
+        scheme: shared with the combiner.
+    """
+
+    scheme: StreamScheme
+
+    def precode(self, x: ComplexArray, csi: ComplexArray | None) -> ComplexArray:
+        """See :meth:`semcom_phy.exchange.Precoder.precode`.
+
+        Raises:
+            ValueError: streams or channel do not fit the scheme.
+        """
+        if x.shape[2] != self.scheme.streams:
+            raise ValueError(f"{x.shape[2]} streams given, the scheme has {self.scheme.streams}")
+        sent = self.scheme.send(x.transpose(1, 0, 2), csi)
+        return np.ascontiguousarray(sent.transpose(1, 0, 2), dtype=np.complex64)
+
+
 @dataclass(frozen=True)
 class SvdScheme:
-    """What both ends of an SVD link agree on; precoder and combiner are made of it.
+    """Streams along the right singular vectors of the channel: ``F = V diag(sqrt(p))``.
+
+    With powers by water-filling: Telatar, "Capacity of multi-antenna Gaussian channels", Eur.
+    Trans. Telecommun. 10(6), 1999.
 
     Attributes:
         streams: spatial streams.
         tx_antennas: of the transmitter.
-        snr_db: Es/N0 that water-filling is done for; None shares the power equally, which is
-            what analogue symbols of equal importance want.
+        powers: how a subcarrier's power, as many as there are streams, is shared among them.
+        snr_db: Es/N0 behind a path of unit gain that ``powers`` are for: 0 where the channel is
+            in units of the noise, as :mod:`semcom_phy.csi_feedback` feeds it back.
+
+    Raises:
+        ValueError: more streams than antennas, or no such rule.
     """
 
     streams: int = 2
     tx_antennas: int = 2
-    snr_db: float | None = None
+    powers: PowerRule = "equal"
+    snr_db: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1 <= self.streams <= self.tx_antennas:
@@ -168,6 +182,8 @@ class SvdScheme:
                 f"{self.streams} streams asked over {self.tx_antennas} transmit antennas; "
                 "choose 1 to the number of antennas"
             )
+        if self.powers not in POWER_RULES:
+            raise ValueError(f"no rule {self.powers!r}, choose one of: {', '.join(POWER_RULES)}")
 
     def matrices(self, csi: ComplexArray | None, subcarriers: int) -> ComplexArray:
         """Precoding matrices ``F[subcarriers, tx, streams]``, ``|F|^2 = streams``.
@@ -188,44 +204,36 @@ class SvdScheme:
                 f"channel of {csi.shape[1]} receive and {csi.shape[2]} transmit antennas does "
                 f"not carry {self.streams} streams from {self.tx_antennas} antennas"
             )
-        _, values, right = np.linalg.svd(csi, full_matrices=False)
-        # Singular vectors are unique but for a phase, in which libraries differ: the first
-        # antenna's is taken as zero, so that both ends find the same matrices.
-        right = right * np.exp(-1j * np.angle(right[:, :, :1]))
-        directions = right[:, : self.streams].conj().transpose(0, 2, 1).astype(np.complex64)
-        if self.snr_db is None:
-            return np.ascontiguousarray(directions)
-        gains = values[:, : self.streams].astype(np.float64) ** 2 * 10 ** (self.snr_db / 10)
-        powers = water_filling(gains, float(self.streams))
-        shared: ComplexArray = (directions * np.sqrt(powers)[:, None, :]).astype(np.complex64)
-        return shared
+        return _matrices(self, csi.shape, csi.astype(np.complex64, copy=False).tobytes())
+
+    def send(
+        self, x: NDArray[np.complexfloating[Any, Any]], csi: ComplexArray | None
+    ) -> NDArray[np.complexfloating[Any, Any]]:
+        """See :meth:`StreamScheme.send`."""
+        return np.matmul(x, self.matrices(csi, x.shape[0]).transpose(0, 2, 1))
+
+
+@lru_cache(maxsize=8)
+def _matrices(scheme: SvdScheme, shape: tuple[int, int, int], channel: bytes) -> ComplexArray:
+    """For the frames of a picture, which have one channel, but once."""
+    csi = np.frombuffer(channel, np.complex64).reshape(shape)
+    _, values, right = np.linalg.svd(csi, full_matrices=False)
+    # Singular vectors are unique but for a phase, in which libraries differ: the first
+    # antenna's is taken as zero, so that both ends find the same matrices.
+    right = right * np.exp(-1j * np.angle(right[:, :, :1]))
+    directions = right[:, : scheme.streams].conj().transpose(0, 2, 1)
+    gains = values[:, : scheme.streams].astype(np.float64) ** 2 * 10 ** (scheme.snr_db / 10)
+    powers = POWER_RULES[scheme.powers](gains, float(scheme.streams))
+    matrices = np.ascontiguousarray(directions * np.sqrt(powers)[:, None, :], dtype=np.complex64)
+    matrices.setflags(write=False)
+    return matrices
 
 
 @dataclass(frozen=True)
-class SvdPrecoder:
-    """Sends streams along the right singular vectors of the channel.
-
-    ``F = V diag(sqrt(p))`` per subcarrier, ``p`` by water-filling over the streams (Telatar,
-    "Capacity of multi-antenna Gaussian channels", Eur. Trans. Telecommun. 10(6), 1999).
-
-    Attributes:
-        scheme: shared with the combiner.
-    """
+class SvdPrecoder(SchemePrecoder):
+    """Sends streams along the right singular vectors of the channel."""
 
     scheme: SvdScheme = SvdScheme()
-
-    def precode(self, x: ComplexArray, csi: ComplexArray | None) -> ComplexArray:
-        """See :meth:`semcom_phy.exchange.Precoder.precode`.
-
-        Raises:
-            ValueError: streams or channel do not fit the scheme.
-        """
-        if x.shape[2] != self.scheme.streams:
-            raise ValueError(f"{x.shape[2]} streams given, the scheme has {self.scheme.streams}")
-        matrices = self.scheme.matrices(csi, x.shape[1])
-        # [subcarriers, symbols, streams] x [subcarriers, streams, tx]
-        sent = np.matmul(x.transpose(1, 0, 2), matrices.transpose(0, 2, 1))
-        return np.ascontiguousarray(sent.transpose(1, 0, 2))
 
 
 @dataclass(frozen=True)
@@ -246,5 +254,13 @@ class SvdCombiner:
         noise_cov: ComplexArray,
     ) -> tuple[ComplexArray, FloatArray]:
         """See :meth:`semcom_phy.exchange.Combiner.combine`."""
-        matrices = self.scheme.matrices(csi_tx, csi_rx.shape[0])
+        matrices = over_cells(self.scheme.matrices(csi_tx, csi_rx.shape[0]), csi_rx)
         return unbiased_mmse(y, csi_rx @ matrices, noise_cov)
+
+
+def over_cells(
+    matrices: NDArray[np.complexfloating[Any, Any]], csi_rx: ComplexArray
+) -> NDArray[np.complexfloating[Any, Any]]:
+    """Matrices of subcarriers, repeated for the cells of several OFDM symbols."""
+    symbols = csi_rx.shape[0] // matrices.shape[0]
+    return matrices if symbols == 1 else np.tile(matrices, (symbols, 1, 1))

@@ -59,7 +59,7 @@ def test_power_is_kept(modulation: str) -> None:
 
 def test_without_what_is_learned_it_is_the_rotated_svd_precoder() -> None:
     csi = _gaussian((50, 2, 2), 2)
-    scheme, svd = PcenScheme("QPSK", 8.0), SvdScheme(snr_db=8.0)
+    scheme, svd = PcenScheme("QPSK", 8.0), SvdScheme(powers="water-filling", snr_db=8.0)
     rotation = np.linalg.pinv(svd.matrices(csi, 50)) @ scheme.matrices(csi, 50)
     straight = np.isclose(np.abs(rotation[:, 0, 0]), 1, atol=1e-3)
     assert 0 < straight.sum() < 50

@@ -16,6 +16,7 @@ from semcom_phy.fragments import Frame, ReceivedFrame
 from semcom_phy.header import FrameHeader
 from semcom_phy.modulator import Modulator
 from semcom_phy.numerology import NARROW, WIDE, Numerology
+from semcom_phy.power_allocation import PowerRule
 from semcom_phy.precoding import SvdCombiner, SvdPrecoder, SvdScheme
 from semcom_phy.receiver import Receiver, lookahead_samples
 
@@ -341,8 +342,8 @@ def test_antennas(numerology: Numerology, tx: int, rx: int, streams: int, snr_db
     assert error < 0.25 * 10 ** (-snr_db / 10) * tx
 
 
-@pytest.mark.parametrize("allocation_snr_db", [None, 20.0])
-def test_svd_precoding_over_the_air(allocation_snr_db: float | None) -> None:
+@pytest.mark.parametrize("powers", ["equal", "water-filling"])
+def test_svd_precoding_over_the_air(powers: PowerRule) -> None:
     numerology = replace(NARROW, tx_antennas=2, rx_antennas=2)
     gain = ((1.0, 0.5j), (-0.4, 0.9))
     config = ChannelConfig(20.0, taps=(ChannelTap(0, gain),))
@@ -350,7 +351,7 @@ def test_svd_precoding_over_the_air(allocation_snr_db: float | None) -> None:
     sounding = _receive(_send(_frames(100, 1), numerology, config), Receiver(numerology))
     csi = sounding[0].csi
     assert csi is not None
-    scheme = SvdScheme(2, 2, allocation_snr_db)
+    scheme = SvdScheme(2, 2, powers, snr_db=20.0)
     sent = _frames(4000, 2, streams=2, csi_id=3)
     modulator = Modulator(numerology, SvdPrecoder(scheme))
     samples = _send(sent, numerology, config, modulator, csi)

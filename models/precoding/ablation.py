@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from semcom_models.precoding.knowledge import Channels, Csi, complex_normal, draw_channels
-from semcom_models.precoding.least_error import LeastErrorScheme
 from semcom_models.precoding.recipe import PcenRecipe
 from semcom_phy.exchange import ComplexArray, FloatArray
 from semcom_phy.pcen_link import PcenCombiner, PcenPrecoder, PcenScheme
@@ -75,7 +74,7 @@ def schemes(
     both = replace(plain, parameters=learned)
     corrected = replace(plain, parameters=PcenParameters(correction=learned.correction))
     uncorrected = replace(plain, parameters=replace(learned, correction=CenCorrection()))
-    least = LeastErrorScheme(modulation, snr_db)
+    least = PcenScheme(modulation, snr_db, powers="least-error")
     return {
         BASELINE: (plain, plain),
         "SVD + PEN": (both, plain),

@@ -17,7 +17,6 @@ from semcom_models.precoding.ablation import (
     schemes,
 )
 from semcom_models.precoding.knowledge import Csi, complex_normal, draw_channels
-from semcom_models.precoding.least_error import LeastErrorScheme, least_error_powers
 from semcom_models.precoding.recipe import load_recipe
 from semcom_models.precoding.results import as_table, draw, write_csv
 from semcom_phy.pcen_parameters import CenCorrection, PcenParameters
@@ -63,24 +62,6 @@ def test_what_is_known_of_the_channel() -> None:
     rho = np.mean(stale.transmitter * stale.truth.conj())
     assert rho == pytest.approx(j0(0.2 * np.pi), abs=0.02)
     assert np.mean(np.abs(stale.transmitter) ** 2) == pytest.approx(1, rel=0.02)
-
-
-def test_no_powers_have_less_error() -> None:
-    gains = np.sort(np.random.default_rng(3).exponential(5, (200, 2)))[:, ::-1]
-    powers = least_error_powers(gains, 2.0)
-    np.testing.assert_allclose(powers.sum(1), 2.0)
-    assert (powers >= 0).all()
-    assert (powers[:, 1] == 0).any()
-    error = (1 / (1 + gains * powers)).sum(1)
-    for share in np.linspace(0, 2, 41):
-        others = np.array([share, 2 - share])
-        assert (error <= (1 / (1 + gains * others)).sum(1) + 1e-9).all()
-
-
-def test_the_precoder_of_least_error_keeps_the_power() -> None:
-    channels = draw_channels(30, "perfect", 0.0, 0.0, np.random.default_rng(4))
-    matrices = LeastErrorScheme("QPSK", 5.0).matrices(channels.truth, 30)
-    np.testing.assert_allclose(np.sum(np.abs(matrices) ** 2, (1, 2)), 2, rtol=1e-4)
 
 
 @pytest.mark.parametrize("csi", ["perfect", "noisy", "stale"])
