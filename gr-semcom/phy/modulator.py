@@ -11,15 +11,14 @@ from semcom_phy.fragments import Frame, payload_symbols
 from semcom_phy.header import encode_header
 from semcom_phy.numerology import Numerology
 from semcom_phy.ofdm import ofdm_modulate
+from semcom_phy.payload_cells import to_cells
 from semcom_phy.preamble import (
     cyclic_delay_phases,
     fill_symbols,
     pilot_grid,
-    scrambling_signs,
     training_grid,
 )
 from semcom_phy.precoding import IdentityPrecoder
-from semcom_phy.spreading import spread
 
 
 def header_grid(coded: ComplexArray, numerology: Numerology) -> ComplexArray:
@@ -103,7 +102,7 @@ class Modulator:
                 f"payload has shape {payload.shape}, its header tells of {expected} symbols "
                 "per stream"
             )
-        streams, count = payload.shape
+        streams = payload.shape[0]
         if streams != frame.header.picture.sections[0].streams:
             raise ValueError(f"payload has {streams} streams, its header tells of another number")
         if streams > numerology.tx_antennas:
@@ -113,14 +112,8 @@ class Modulator:
             )
         if not np.isfinite(payload).all():
             raise ValueError("payload holds symbols that are not finite numbers")
-        symbols = numerology.payload_ofdm_symbols(count)
-        width = numerology.data_carriers_per_symbol
-        cells = np.empty((streams, symbols * width), np.complex64)
-        cells[:, :count] = payload * scrambling_signs(numerology)[:streams, :count]
-        free = symbols * width - count
-        cells[:, count:] = fill_symbols(numerology)[:streams, :free]
-        cells = spread(cells.reshape(streams, symbols, width), numerology.spreading)
-        streamed = cells.transpose(1, 2, 0)
+        cells = to_cells(payload, numerology)
+        symbols = cells.shape[0]
         rows = numerology.data_rows
         phases = cyclic_delay_phases(numerology)[numerology.pilot_rows]
         first = numerology.header_ofdm_symbols
@@ -128,6 +121,6 @@ class Modulator:
         grid = np.empty(
             (symbols, len(numerology.active_carriers), numerology.tx_antennas), np.complex64
         )
-        grid[:, rows] = self._precoder.precode(streamed, None if csi is None else csi[rows])
+        grid[:, rows] = self._precoder.precode(cells, None if csi is None else csi[rows])
         grid[:, numerology.pilot_rows] = pilots[:, :, None] * phases
         return grid
