@@ -2,7 +2,8 @@
 """Peak power of the waveform: how often the power is how far above its mean (CCDF).
 
 ``python -m semcom_phy.peak_power narrow --spreading dft`` makes frames of random symbols and prints
-the power that a share of the samples exceeds, of the payload and of whole frames.
+the power that a share of the samples exceeds, of the payload and of whole frames; with
+``--clipping`` also the noise that it costs.
 """
 
 from __future__ import annotations
@@ -126,6 +127,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print("share    payload   frame")
     for probability, *row in zip(_PROBABILITIES, *levels, strict=True):
         print(f"{probability:.0e} {row[0]:6.2f} dB {row[1]:6.2f} dB")
+    if options.clipping is not None:
+        unlimited, _ = send(symbols, numerology)
+        error = np.mean(np.abs(payload - unlimited) ** 2) / np.mean(np.abs(unlimited) ** 2)
+        print(f"error vector of clipping {10 * np.log10(error):.1f} dB")
 
 
 if __name__ == "__main__":

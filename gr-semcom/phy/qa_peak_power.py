@@ -87,7 +87,9 @@ def test_the_command_prints_what_a_share_of_the_samples_exceeds(
 ) -> None:
     main(["narrow", "--frames", "3", "--clipping", "5", "--spreading", "dft"])
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["share", "1e-01", "1e-02", "1e-03", "1e-04"]
-    levels = [float(line.split()[1]) for line in lines[1:]]
+    assert [line.split()[0] for line in lines[:5]] == ["share", "1e-01", "1e-02", "1e-03", "1e-04"]
+    levels = [float(line.split()[1]) for line in lines[1:5]]
     assert levels == sorted(levels)
     assert levels[2] < 7.5
+    assert lines[5].startswith("error vector of clipping")
+    assert float(lines[5].split()[-2]) == pytest.approx(-23.2, abs=1)
