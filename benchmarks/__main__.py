@@ -12,13 +12,19 @@ from pathlib import Path
 from benchmarks.codec import codec_kodak_s
 from benchmarks.ldpc import ldpc_decoder_gr_fec, ldpc_decoder_sionna
 from benchmarks.modem import modem_kodak_cpu_s
+from benchmarks.receiver import receiver, receiver_bound, receiver_real_time
 from benchmarks.result import PeerMissing, Result
 from benchmarks.separate import bpg_ldpc_kodak_s
+from benchmarks.transmitter import transmitter
 from ota_runner.versions import machine, versions
 
 BENCHMARKS: dict[str, Callable[[int], Result]] = {
     benchmark.__name__: benchmark
     for benchmark in (
+        receiver,
+        receiver_bound,
+        receiver_real_time,
+        transmitter,
         modem_kodak_cpu_s,
         codec_kodak_s,
         bpg_ldpc_kodak_s,
@@ -33,7 +39,10 @@ def _line(result: Result) -> str:
     if result.theirs is not None:
         beside = f"{result.ratio:.3g} times {result.peer}: {result.theirs:.3g}"
     else:
-        beside = ", ".join(f"{name} {value:.3g}" for name, value in result.parts.items())
+        shown = result.parts or result.details
+        beside = ", ".join(
+            f"{name} {value:.3g}" for name, value in shown.items() if not isinstance(value, str)
+        )
     return f"{result.name:20} {result.ours:8.3f} {result.unit:6} ({beside})"
 
 

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.peer import PEERS, run_peer
 from benchmarks.result import PeerMissing, Result
 from benchmarks.timing import measure, one_core
 from semcom_phy.awgn import send_bits
@@ -20,8 +20,6 @@ SNR_DB = 1.5
 """Es/N0 of QPSK at which nearly all blocks of rate 1/2 arrive."""
 
 BLOCKS = 256
-PEERS = Path(__file__).parent / "peers"
-PEER_TIMEOUT_S = 600
 SET_UP = Path(__file__).parents[1] / "scripts" / "bench_peers.sh"
 SET_UP_TIMEOUT_S = 1800
 
@@ -50,13 +48,7 @@ def _compare(ours: float, command: list[str]) -> Result:
         PeerMissing: the program does not run here.
         RuntimeError: it ran, and decoded wrongly.
     """
-    try:
-        process = subprocess.run(
-            command, capture_output=True, text=True, timeout=PEER_TIMEOUT_S, check=True
-        )
-        printed = json.loads(process.stdout.splitlines()[-1])
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
-        raise PeerMissing(f"{command[1]} does not run here: {error}") from error
+    printed = run_peer(command)
     if printed["wrong"] > 0.1 * printed["blocks"]:
         raise RuntimeError(f"{command[1]}: {printed['wrong']} of {printed['blocks']} blocks wrong")
     return Result(

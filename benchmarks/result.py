@@ -23,6 +23,7 @@ class Result:
         parts: of which ``ours`` is the sum.
         peer: whom ours is compared with.
         theirs: the peer's median, from the same run.
+        details: what a reader needs to judge the figure: rates of detection, sizes, other cases.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Result:
     parts: Mapping[str, float] = field(default_factory=dict)
     peer: str | None = None
     theirs: float | None = None
+    details: Mapping[str, float | str] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float | None:
@@ -45,6 +47,11 @@ class Result:
             entry["ratio"] = _rounded(self.ratio)
         if self.parts:
             entry["parts"] = {name: _rounded(part) for name, part in self.parts.items()}
+        if self.details:
+            entry["details"] = {
+                name: detail if isinstance(detail, str) else _rounded(detail)
+                for name, detail in self.details.items()
+            }
         return entry
 
 
