@@ -99,6 +99,20 @@ def _trace(margins: NDArray[np.float32], path: NDArray[np.int16], last: int) -> 
 
 
 @njit(cache=True, nogil=True)
+def _smallest(values: NDArray[np.float32], wanted: int) -> np.float32:
+    """The ``wanted``-smallest value; of NumPy's partition the compilation would take seconds."""
+    best = np.full(wanted, np.float32(np.inf))
+    for value in values:
+        if value < best[-1]:
+            place = wanted - 1
+            while place > 0 and best[place - 1] > value:
+                best[place] = best[place - 1]
+                place -= 1
+            best[place] = value
+    return best[-1]
+
+
+@njit(cache=True, nogil=True)
 def _best_paths(margins: NDArray[np.float32], count: int) -> NDArray[np.int16]:
     """The most likely paths in order, as states ``[found, steps + 1]``.
 
@@ -116,10 +130,9 @@ def _best_paths(margins: NDArray[np.float32], count: int) -> NDArray[np.int16]:
     while found < count:
         for i in range(last):
             extra[i] = abs(margins[i, paths[found - 1, i + 1]])
-        # Of each path, no more detours can matter than paths are still wanted.
-        wanted = min(count - found, last)
-        worst = np.partition(extra[:last], wanted - 1)[wanted - 1]
+        worst = _smallest(extra[:last], min(count - found, last))
         for i in range(last):
+            # Of each path, no more detours can matter than paths are still wanted.
             if extra[i] <= worst:
                 heappush(detours, (loss + extra[i], found - 1, i))
         loss, parent, last = heappop(detours)

@@ -205,11 +205,10 @@ class PreambleDetector:
             np.ceil(numerology.max_cfo_hz / numerology.sample_rate * self._period)
         )
         self._usual_cfo = 0.0  # of the last preamble
-        self._bins = np.arange(3 * self._period)
         grid = training_carriers(numerology)[:, None] * cyclic_delay_phases(numerology)
         reference = ofdm_modulate(grid[None], numerology)
         self._energy = float(np.sum(np.abs(reference[0]) ** 2))
-        self._filter = np.conj(scipy.fft.fft(reference, self._bins.size))
+        self._filter = np.conj(scipy.fft.fft(reference, 3 * self._period))
 
     def correlate(self, samples: ComplexArray) -> tuple[ComplexArray, NDArray[np.float32]]:
         """First stage: correlation of neighbouring training symbols.
@@ -292,11 +291,8 @@ class PreambleDetector:
         Returns:
             Offset, first strong path in samples, and the share of the energy it explains.
         """
-        # One turn over an OFDM symbol is three bins of this transform.
-        bins = self._bins + 3 * turns[:, None]
-        candidates = spectrum[:, None, bins % self._bins.size] * self._filter[None, :, None]
-        matched = scipy.fft.ifft(candidates, overwrite_x=True)
-        scores = _scores(matched, energy)
+        filtered = _filtered(spectrum, self._filter, turns)
+        scores = _scores(scipy.fft.ifft(filtered, overwrite_x=True), energy)
         best, lag = divmod(int(np.argmax(scores)), energy.size)
         score = float(scores[best, lag])
         earliest = max(lag - self._prefix, 0)
@@ -330,6 +326,25 @@ def _energies(samples: NDArray[np.complex64], span: int) -> NDArray[np.float32]:
             energy += sample.real * sample.real + sample.imag * sample.imag
         total[n + 1] = total[n] + energy
     return (total[span:] - total[:-span]).astype(np.float32)
+
+
+@njit(cache=True, nogil=True)
+def _filtered(
+    spectrum: NDArray[np.complex64], filters: NDArray[np.complex64], turns: NDArray[np.intp]
+) -> NDArray[np.complex64]:
+    """Spectra ``[rx, tx, turns, bins]`` behind the matched filters of each antenna and offset."""
+    bins = spectrum.shape[1]
+    filtered = np.empty((spectrum.shape[0], filters.shape[0], turns.size, bins), np.complex64)
+    for rx in range(spectrum.shape[0]):
+        for tx in range(filters.shape[0]):
+            for i in range(turns.size):
+                # One turn over an OFDM symbol is three bins of this transform.
+                shift = (3 * turns[i]) % bins
+                for n in range(bins - shift):
+                    filtered[rx, tx, i, n] = spectrum[rx, n + shift] * filters[tx, n]
+                for n in range(bins - shift, bins):
+                    filtered[rx, tx, i, n] = spectrum[rx, n + shift - bins] * filters[tx, n]
+    return filtered
 
 
 @njit(cache=True, nogil=True)

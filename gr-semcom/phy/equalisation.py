@@ -11,11 +11,25 @@ from semcom_phy.exchange import Combiner, ComplexArray, FloatArray
 
 
 @njit(cache=True, nogil=True)
-def _maximum_ratio(
+def combine_antennas(
     received: NDArray[np.complex64],
     channel: NDArray[np.complex64],
     noise_var: NDArray[np.float32],
 ) -> tuple[NDArray[np.complex64], NDArray[np.float32]]:
+    """Unbiased combination of the antennas for a single stream (maximum ratio).
+
+    For one stream and noise that is uncorrelated between the antennas this is the unbiased linear
+    minimum mean square error estimate.
+
+    Args:
+        received: ``[symbols, carriers, rx]``.
+        channel: ``[symbols, carriers, rx]``; ``symbols`` may be 1 where all are alike.
+        noise_var: likewise.
+
+    Returns:
+        ``[symbols, carriers]`` and noise variance ``[symbols, carriers]``, of one symbol where all
+        are alike; zero with infinite variance where nothing is heard.
+    """
     symbols, carriers, antennas = received.shape
     alike = channel.shape[0] == 1 and noise_var.shape[0] == 1
     filtered = np.zeros((carriers, antennas), np.complex64)
@@ -39,31 +53,6 @@ def _maximum_ratio(
         for antenna in range(antennas):
             for k in range(carriers):
                 estimate[row, k] += received[row, k, antenna] * filtered[k, antenna]
-    return estimate, variance
-
-
-def maximum_ratio(
-    received: ComplexArray, channel: ComplexArray, noise_var: NDArray[np.floating]
-) -> tuple[ComplexArray, FloatArray]:
-    """Unbiased combination of the antennas for a single stream.
-
-    For one stream and noise that is uncorrelated between the antennas this is the unbiased linear
-    minimum mean square error estimate.
-
-    Args:
-        received: ``[symbols, carriers, rx]``.
-        channel: ``[symbols, carriers, rx]``; ``symbols`` may be 1 where all are alike.
-        noise_var: likewise.
-
-    Returns:
-        ``[symbols, carriers]`` and noise variance ``[symbols, carriers]``, of one symbol where all
-        are alike; zero with infinite variance where nothing is heard.
-    """
-    estimate, variance = _maximum_ratio(
-        np.ascontiguousarray(received),
-        np.ascontiguousarray(channel),
-        np.ascontiguousarray(noise_var, dtype=np.float32),
-    )
     return estimate, variance
 
 
@@ -97,11 +86,38 @@ def separate_streams(
     channel = np.broadcast_to(channel, (symbols, *channel.shape[1:]))
     channel = channel.reshape(-1, rx, channel.shape[3])
     noise_var = np.broadcast_to(noise_var, received.shape).reshape(-1, rx)
-    sent = None if csi_sent is None else np.tile(csi_sent, (symbols, 1, 1))
     cells, variance = combiner.combine(
-        received.reshape(1, -1, rx), channel, sent, _uncorrelated(noise_var)
+        received.reshape(1, -1, rx), channel, csi_sent, _uncorrelated(noise_var)
     )
     return cells.reshape(symbols, carriers, -1), variance.reshape(symbols, carriers, -1)
+
+
+@njit(cache=True, nogil=True)
+def unscramble(
+    cells: NDArray[np.complex64], variance: NDArray[np.float32], signs: NDArray[np.float32]
+) -> tuple[NDArray[np.complex64], NDArray[np.float32]]:
+    """Payload symbols in the order of sending, and their noise variance.
+
+    Args:
+        cells: ``[OFDM symbols, carriers, streams]``.
+        variance: likewise, or of one symbol where all are alike.
+        signs: ``[streams, k]`` with which the symbols were scrambled; cells behind them are fill.
+
+    Returns:
+        ``[streams, k]`` each.
+    """
+    streams, count = signs.shape
+    carriers = cells.shape[1]
+    payload = np.empty((streams, count), np.complex64)
+    noise_var = np.empty((streams, count), np.float32)
+    for stream in range(streams):
+        for first in range(0, count, carriers):
+            row = first // carriers
+            like = row if variance.shape[0] > 1 else 0
+            for k in range(min(carriers, count - first)):
+                payload[stream, first + k] = cells[row, k, stream] * signs[stream, first + k]
+                noise_var[stream, first + k] = variance[like, k, stream]
+    return payload, noise_var
 
 
 def _uncorrelated(noise_var: NDArray[np.floating]) -> ComplexArray:

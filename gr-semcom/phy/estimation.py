@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -51,54 +52,23 @@ class ChannelEstimate:
     power: NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class KnownGrid:
-    """Known cells: some carriers of consecutive OFDM symbols.
-
-    Attributes:
-        first: number of the first OFDM symbol in the frame.
-        rows: ``[carriers]`` positions among the active carriers.
-        channel: ``[symbols, carriers, rx]``, received times conjugate of sent: channel and noise.
-        weight: ``[symbols]``, 1, or 0 for symbols that are not to be used.
-    """
-
-    first: int
-    rows: NDArray[np.intp]
-    channel: ComplexArray
-    weight: NDArray[np.float64]
-
-    @property
-    def symbols(self) -> slice:
-        """Of the frame."""
-        return slice(self.first, self.first + self.channel.shape[0])
-
-
-@dataclass(frozen=True, eq=False)
-class KnownAverage:
+class KnownAverage(NamedTuple):
     """The composite channel averaged over known cells, which scatter about it by the noise.
 
     Attributes:
         mean: ``[active carriers, rx]``.
         full: OFDM symbols of which every carrier is known.
         piloted: those of which the pilot carriers are known.
-        scatter: ``[rx]``, sum of squared deviations from ``mean``.
-        freedom: complex degrees of freedom in it.
+        noise_var: ``[rx]``, of a single cell, unbiased; never quite zero.
     """
 
-    mean: ComplexArray
+    mean: NDArray[np.complex64]
     full: int
     piloted: int
-    scatter: NDArray[np.float64]
-    freedom: float
-
-    @property
-    def noise_var(self) -> NDArray[np.float64]:
-        """Unbiased noise variance ``[rx]`` of a single cell; never quite zero."""
-        return np.maximum(self.scatter / self.freedom, _NOISE_FLOOR)
+    noise_var: NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class _DelayPrior:
+class DelayPrior(NamedTuple):
     """Channels with echoes anywhere in the cyclic prefix, in axes in which both they and the noise
     of averaged known cells are uncorrelated.
 
@@ -112,14 +82,21 @@ class _DelayPrior:
     """
 
     strength: NDArray[np.float64]
-    match: ComplexArray
-    rebuild: ComplexArray
-    parts: ComplexArray
+    match: NDArray[np.complex64]
+    rebuild: NDArray[np.complex64]
+    parts: NDArray[np.complex64]
     spread: NDArray[np.float64]
 
 
 @lru_cache(maxsize=64)
-def _delay_prior(numerology: Numerology, full: int, piloted: int) -> _DelayPrior:
+def delay_prior(numerology: Numerology, full: int, piloted: int) -> DelayPrior:
+    """The prior of channels that are averaged over so many known cells.
+
+    Args:
+        numerology: of the waveform.
+        full: OFDM symbols of which every carrier is known, at least 1.
+        piloted: those of which the pilot carriers are.
+    """
     carriers = np.asarray(numerology.active_carriers) / numerology.fft_size
     distance = carriers[:, None] - carriers[None, :]
     centre = numerology.cyclic_prefix / 2
@@ -137,7 +114,7 @@ def _delay_prior(numerology: Numerology, full: int, piloted: int) -> _DelayPrior
     strength, axes = strength[kept], axes[:, kept]
     parts = np.einsum("kl,lt,ln->ktn", covariance, phases.conj(), root[:, None] * axes)
     spread = np.sum(np.abs(parts) ** 2, axis=1)
-    return _DelayPrior(
+    return DelayPrior(
         strength,
         (axes.conj().T * root).astype(np.complex64),
         (axes * strength / root[:, None]).astype(np.complex64),
@@ -148,16 +125,13 @@ def _delay_prior(numerology: Numerology, full: int, piloted: int) -> _DelayPrior
 
 @njit(cache=True, nogil=True)
 def _weigh(
-    mean: NDArray[np.complex64],
-    noise_var: NDArray[np.float64],
-    noise_share: float,
-    least: float,
-    antennas: int,
-    strength: NDArray[np.float64],
-    match: NDArray[np.complex64],
+    average: KnownAverage, prior: DelayPrior, pilots: int, antennas: int
 ) -> tuple[NDArray[np.complex64], NDArray[np.float64], NDArray[np.float64]]:
     """The average in the prior's axes, denoised, with what it was multiplied by and its power."""
+    mean, noise_var, strength = average.mean, average.noise_var, prior.strength
     carriers, receivers = mean.shape
+    looks = average.full + average.piloted
+    noise_share = ((carriers - pilots) / average.full + pilots / looks) / carriers
     weighted = np.empty((strength.size, receivers), np.complex64)
     gain = np.empty((strength.size, receivers))
     measured = np.empty(receivers)
@@ -169,45 +143,40 @@ def _weigh(
             power += column[k].real * column[k].real + column[k].imag * column[k].imag
         measured[r] = (power / carriers - noise_var[r] * noise_share) / antennas
         # A path too weak to be seen keeps a prior far below the noise: it is set to zero.
-        prior = max(_PRIOR_EXCESS * measured[r], least * noise_var[r])
+        assumed = max(_PRIOR_EXCESS * measured[r], 1e-3 * noise_var[r] / average.full)
         for n in range(strength.size):
-            gain[n, r] = 1 / (strength[n] + noise_var[r] / prior)
+            gain[n, r] = 1 / (strength[n] + noise_var[r] / assumed)
             total = np.complex64(0.0)
             for k in range(carriers):
-                total += match[n, k] * column[k]
+                total += prior.match[n, k] * column[k]
             weighted[n, r] = total * np.float32(gain[n, r])
     return weighted, gain, measured
 
 
-def _weighted(
-    average: KnownAverage, numerology: Numerology
-) -> tuple[_DelayPrior, NDArray[np.complex64], NDArray[np.float64], NDArray[np.float64]]:
-    # A few priors serve for frames of all lengths: what lies beyond a power of two is no harm.
-    piloted = 1 << average.piloted.bit_length() - 1 if average.piloted else 0
-    prior = _delay_prior(numerology, average.full, piloted)
-    carriers, pilots = average.mean.shape[0], len(numerology.pilot_carriers)
-    noise = (carriers - pilots) / average.full + pilots / (average.full + average.piloted)
-    return prior, *_weigh(
-        average.mean,
-        average.noise_var,
-        noise / carriers,
-        1e-3 / average.full,
-        numerology.tx_antennas,
-        prior.strength,
-        prior.match,
-    )
-
-
-def smooth_composite(average: KnownAverage, numerology: Numerology) -> ComplexArray:
+@njit(cache=True, nogil=True)
+def smooth_composite(
+    average: KnownAverage, prior: DelayPrior, pilots: int, antennas: int
+) -> NDArray[np.complex64]:
     """Denoise the averaged composite channel, ``[active carriers, rx]``.
 
     Args:
         average: over the known cells.
-        numerology: of the waveform.
+        prior: for as many of them.
+        pilots: number of pilot carriers.
+        antennas: of the transmitter.
     """
-    prior, weighted, _, _ = _weighted(average, numerology)
-    composite: ComplexArray = prior.rebuild @ weighted
+    weighted, _, _ = _weigh(average, prior, pilots, antennas)
+    composite = np.zeros((average.mean.shape[0], average.mean.shape[1]), np.complex64)
+    for r in range(composite.shape[1]):
+        for k in range(composite.shape[0]):
+            for n in range(weighted.shape[0]):
+                composite[k, r] += prior.rebuild[k, n] * weighted[n, r]
     return composite
+
+
+def _sharing(piloted: int) -> int:
+    """A few priors serve for frames of all lengths: what lies beyond a power of two is no harm."""
+    return 1 << piloted.bit_length() - 1 if piloted else 0
 
 
 def smooth_channel(average: KnownAverage, numerology: Numerology) -> ChannelEstimate:
@@ -220,15 +189,45 @@ def smooth_channel(average: KnownAverage, numerology: Numerology) -> ChannelEsti
     Returns:
         The estimate; its error variance is the noise that comes through.
     """
-    prior, weighted, gain, measured = _weighted(average, numerology)
+    prior = delay_prior(numerology, average.full, _sharing(average.piloted))
+    pilots, antennas = len(numerology.pilot_carriers), numerology.tx_antennas
+    weighted, gain, measured = _weigh(average, prior, pilots, antennas)
     carriers, receivers = average.mean.shape
-    channel = (prior.parts @ weighted).reshape(carriers, -1, receivers)
+    channel = (prior.parts @ weighted).reshape(carriers, antennas, receivers)
     return ChannelEstimate(
         prior.rebuild @ weighted,
         np.ascontiguousarray(channel.swapaxes(1, 2)),
         (average.noise_var * (prior.spread @ gain**2)).astype(np.float32),
         measured,
     )
+
+
+@njit(cache=True, nogil=True)
+def take_carriers(grid: NDArray[np.complex64], rows: NDArray[np.intp]) -> NDArray[np.complex64]:
+    """Some carriers of OFDM symbols ``[symbols, carriers, rx]``."""
+    taken = np.empty((grid.shape[0], rows.size, grid.shape[2]), np.complex64)
+    for row in range(grid.shape[0]):
+        for k in range(rows.size):
+            for antenna in range(grid.shape[2]):
+                taken[row, k, antenna] = grid[row, rows[k], antenna]
+    return taken
+
+
+@njit(cache=True, nogil=True)
+def without(received: NDArray[np.complex64], known: NDArray[np.complex64]) -> NDArray[np.complex64]:
+    """Take out of received cells what was sent.
+
+    Args:
+        received: ``[symbols, carriers, rx]``.
+        known: ``[symbols, carriers]``.
+    """
+    cells = np.empty_like(received)
+    for row in range(cells.shape[0]):
+        for k in range(cells.shape[1]):
+            sent = known[row, k].conjugate()
+            for antenna in range(cells.shape[2]):
+                cells[row, k, antenna] = received[row, k, antenna] * sent
+    return cells
 
 
 @njit(cache=True, nogil=True)
@@ -265,12 +264,14 @@ def _add_up(
     looks: NDArray[np.float32],
 ) -> None:
     """Add the cells of a grid to ``total[rows]``, their number to ``looks[rows]``."""
-    sums = np.zeros(channel.shape[1:], np.complex64)
+    sums = np.zeros((channel.shape[1], channel.shape[2]), np.complex64)
     used = np.float32(0.0)
     for row in range(channel.shape[0]):
         if weight[row] != 0.0:
             used += np.float32(1.0)
-            sums += channel[row]
+            for k in range(rows.size):
+                for antenna in range(total.shape[1]):
+                    sums[k, antenna] += channel[row, k, antenna]
     for k in range(rows.size):
         looks[rows[k]] += used
         for antenna in range(total.shape[1]):
@@ -278,51 +279,44 @@ def _add_up(
 
 
 @njit(cache=True, nogil=True)
-def _average(
+def average_cells(
     opening: NDArray[np.complex64],
     opening_weight: NDArray[np.float64],
-    everywhere: NDArray[np.intp],
     pilots: NDArray[np.complex64],
     pilots_weight: NDArray[np.float64],
     rows: NDArray[np.intp],
-) -> tuple[NDArray[np.complex64], NDArray[np.float64]]:
-    """Mean of known cells on each carrier, and their summed squared deviations from it."""
-    carriers, antennas = opening.shape[1:]
-    mean = np.zeros((1, carriers, antennas), np.complex64)
-    looks = np.zeros(carriers, np.float32)
-    _add_up(opening, opening_weight, everywhere, mean[0], looks)
-    _add_up(pilots, pilots_weight, rows, mean[0], looks)
-    for k in range(carriers):
-        for antenna in range(antennas):
-            mean[0, k, antenna] /= looks[k]
-    scatter = np.zeros(antennas)
-    squares = squared_deviations(opening, mean)
-    for row in range(opening.shape[0]):
-        scatter += opening_weight[row] * squares[row]
-    squares = squared_deviations(pilots, mean[:, rows])
-    for row in range(pilots.shape[0]):
-        scatter += pilots_weight[row] * squares[row]
-    return mean[0], scatter
-
-
-def average_known(opening: KnownGrid, pilots: KnownGrid | None = None) -> KnownAverage:
+) -> KnownAverage:
     """Average known cells, rotation and clock drift taken out, into a composite channel.
 
     Each carrier's average takes one complex degree of freedom of the scatter, the drifts of phase
     and of clock, common to all antennas, half of one each.
 
     Args:
-        opening: OFDM symbols of which every active carrier is known; one at least is used.
-        pilots: further ones of which the pilot carriers are; None for none.
+        opening: ``[symbols, active carriers, rx]`` received times conjugate of sent.
+        opening_weight: ``[symbols]``, 1, or 0 for symbols that are not used; some are.
+        pilots: likewise of further symbols, ``[symbols, pilots, rx]``; there may be none.
+        pilots_weight: likewise.
+        rows: ``[pilots]`` their positions among the active carriers.
     """
-    if pilots is None:
-        none = np.empty((0, 0, opening.channel.shape[2]), np.complex64)
-        pilots = KnownGrid(0, np.empty(0, np.intp), none, np.empty(0))
-    mean, scatter = _average(
-        opening.channel, opening.weight, opening.rows, pilots.channel, pilots.weight, pilots.rows
-    )
-    full, piloted = int(opening.weight.sum()), int(pilots.weight.sum())
-    carriers, antennas = mean.shape
-    freedom = carriers * (full - 1) + pilots.rows.size * piloted
+    carriers, antennas = opening.shape[1:]
+    mean = np.zeros((1, carriers, antennas), np.complex64)
+    looks = np.zeros(carriers, np.float32)
+    _add_up(opening, opening_weight, np.arange(carriers), mean[0], looks)
+    _add_up(pilots, pilots_weight, rows, mean[0], looks)
+    for k in range(carriers):
+        for antenna in range(antennas):
+            mean[0, k, antenna] /= looks[k]
+    full, piloted = int(opening_weight.sum()), int(pilots_weight.sum())
+    freedom = carriers * (full - 1) + rows.size * piloted
     drifts = 1.0 / antennas if full + piloted > 1 else 0.0
-    return KnownAverage(mean, full, piloted, scatter, freedom - drifts)
+    of_opening = squared_deviations(opening, mean)
+    of_pilots = squared_deviations(pilots, take_carriers(mean, rows))
+    noise_var = np.empty(antennas)
+    for antenna in range(antennas):
+        scatter = 0.0
+        for row in range(opening.shape[0]):
+            scatter += opening_weight[row] * of_opening[row, antenna]
+        for row in range(pilots.shape[0]):
+            scatter += pilots_weight[row] * of_pilots[row, antenna]
+        noise_var[antenna] = max(scatter / max(freedom - drifts, 1.0), _NOISE_FLOOR)
+    return KnownAverage(mean[0], full, piloted, noise_var)

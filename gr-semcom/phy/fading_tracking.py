@@ -20,7 +20,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from semcom_phy.estimation import KnownGrid
 from semcom_phy.exchange import ComplexArray, FloatArray
 from semcom_phy.numerology import Numerology
 from semcom_phy.positive_inverse import positive_inverse
@@ -45,6 +44,28 @@ _ITERATIONS = 4
 
 _WEAKEST_DELAY = 1e-5
 """Of the strongest one's power: weaker ones are left out as they are found to be so weak."""
+
+
+@dataclass(frozen=True, eq=False)
+class KnownGrid:
+    """Known cells: some carriers of consecutive OFDM symbols.
+
+    Attributes:
+        first: number of the first OFDM symbol in the frame.
+        rows: ``[carriers]`` positions among the active carriers.
+        channel: ``[symbols, carriers, rx]``, received times conjugate of sent: channel and noise.
+        weight: ``[symbols]``, 1, or 0 for symbols that are not to be used.
+    """
+
+    first: int
+    rows: NDArray[np.intp]
+    channel: ComplexArray
+    weight: NDArray[np.float64]
+
+    @property
+    def symbols(self) -> slice:
+        """Of the frame."""
+        return slice(self.first, self.first + self.channel.shape[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,24 +116,29 @@ def _without_mean(sequences: NDArray[np.float64], weight: NDArray[np.float64]) -
 
 
 def channel_moves(
-    pilots: KnownGrid, noise_var: NDArray[np.floating], numerology: Numerology
+    pilots: ComplexArray,
+    weight: NDArray[np.float64],
+    noise_var: NDArray[np.floating],
+    numerology: Numerology,
 ) -> bool:
     """Whether the channel changes over the frame by more than noise explains.
 
     Args:
-        pilots: of the payload, whatever is the same for all carriers tracked already.
+        pilots: ``[symbols, pilots, rx]`` of the payload, received times conjugate of sent,
+            whatever is the same for all carriers tracked already.
+        weight: ``[symbols]``, 1, or 0 for symbols that are not to be used.
         noise_var: ``[rx]``.
         numerology: of the waveform.
     """
-    symbols, _, antennas = pilots.channel.shape
-    used = pilots.weight.sum()
+    symbols, _, antennas = pilots.shape
+    used = weight.sum()
     if used < 8:
         return False
     if used == symbols:
         motions = _motions(symbols, numerology)
     else:
-        motions = _without_mean(_sequences(symbols, numerology), pilots.weight)
-    moved = motions @ pilots.channel.reshape(symbols, -1)
+        motions = _without_mean(_sequences(symbols, numerology), weight)
+    moved = motions @ pilots.reshape(symbols, -1)
     power = (moved.real**2 + moved.imag**2).reshape(-1, antennas)
     statistic = float((power / noise_var).mean())
     return statistic > 1 + _DETECTION_DEVIATIONS / math.sqrt(moved.size)

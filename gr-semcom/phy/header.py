@@ -146,15 +146,18 @@ def _pack(values: list[int]) -> BitArray:
 
 
 def _unpack(bits: BitArray) -> list[int]:
-    text = (bits + np.uint8(ord("0"))).tobytes().decode("ascii")
-    ends = np.cumsum(_WIDTHS).tolist()
-    return [int(text[end - width : end], 2) for end, width in zip(ends, _WIDTHS, strict=True)]
+    number = int.from_bytes(np.packbits(bits).tobytes(), "big") >> -len(bits) % 8
+    values = []
+    for width in reversed(_WIDTHS):
+        values.append(number & ((1 << width) - 1))
+        number >>= width
+    return values[::-1]
 
 
 def _parse(values: list[int]) -> FrameHeader | None:
     version, number, fragment, last_fragment, height, width = values[:6]
     codec, preset, weights, rate, csi_id, last_section = values[6:12]
-    table = np.reshape(values[12:], (MAX_SECTIONS, 3)).tolist()
+    table = [values[first : first + 3] for first in range(12, len(values), 3)]
     if version != VERSION or any(map(any, table[last_section + 1 :])):
         return None
     sections = tuple(

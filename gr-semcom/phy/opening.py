@@ -6,22 +6,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from semcom_phy.equalisation import maximum_ratio
-from semcom_phy.estimation import KnownAverage, KnownGrid, average_known, smooth_composite
-from semcom_phy.exchange import ComplexArray
-from semcom_phy.header import (
-    HEADER_SYMBOLS,
-    FrameHeader,
-    decode_word,
-    encode_word,
-    parse_word,
+from semcom_phy.equalisation import combine_antennas
+from semcom_phy.estimation import (
+    DelayPrior,
+    average_cells,
+    delay_prior,
+    smooth_composite,
+    take_carriers,
+    without,
 )
+from semcom_phy.exchange import ComplexArray
+from semcom_phy.header import HEADER_SYMBOLS, FrameHeader, decode_word, encode_word, parse_word
 from semcom_phy.modulator import header_grid
 from semcom_phy.numerology import Numerology
 from semcom_phy.preamble import pilot_grid, training_grid
-from semcom_phy.tracking import Rotation, carrier_numbers, fit_rotation, match_cells, straighten
+from semcom_phy.tracking import (
+    carrier_numbers,
+    match_both,
+    refine_rotation,
+    search_drift,
+    straighten,
+)
+
+_DETECTED = 0.5
+"""Within so many rad per OFDM symbol detection finds the carrier offset."""
+
+_ACQUIRED = 0.15
+"""And the training symbols alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +46,7 @@ class Opening:
         header: decoded.
         known: ``[training + header symbols, active carriers]``, all that was sent there.
         received: likewise with ``rx``, the detected carrier offset removed.
+        line: its rotation, ``[phase, drift, slope, skew]``, see :mod:`semcom_phy.tracking`.
         composite: ``[active carriers, rx]`` channel, from the training symbols.
         noise_var: ``[rx]``, from the training symbols.
     """
@@ -39,28 +54,74 @@ class Opening:
     header: FrameHeader
     known: ComplexArray
     received: ComplexArray
+    line: NDArray[np.float64]
     composite: ComplexArray
     noise_var: NDArray[np.float64]
 
 
-def _average(straight: ComplexArray, training: ComplexArray) -> KnownAverage:
-    """Average of training symbols, rotation taken out."""
-    rows = np.arange(training.shape[1])
-    cells = straight * training.conj()[:, :, None]
-    return average_known(KnownGrid(0, rows, cells, np.ones(training.shape[0])))
+@njit(cache=True, nogil=True)
+def _equalise(
+    received: NDArray[np.complex64],
+    training: NDArray[np.complex64],
+    pilots: NDArray[np.complex64],
+    rows: NDArray[np.intp],
+    data_rows: NDArray[np.intp],
+    carriers: NDArray[np.float64],
+    prior: DelayPrior,
+    antennas: int,
+) -> tuple[
+    NDArray[np.complex64],
+    NDArray[np.float32],
+    NDArray[np.float64],
+    NDArray[np.complex64],
+    NDArray[np.float64],
+]:
+    """Synchronise on the training symbols and the header's pilots.
 
-
-def _acquire(received: ComplexArray, training: ComplexArray, numerology: Numerology) -> Rotation:
-    """Carrier offset of the training symbols, the channel being unknown.
-
-    The channel is taken from the symbols as they are, which is good to the offset that detection
-    left.
+    Returns:
+        Header symbols ``[header symbols, data carriers]`` and their noise variance, of one
+        symbol; line, composite channel and noise as in :class:`Opening`.
     """
-    carriers = carrier_numbers(numerology)
-    average = _average(received, training)
-    composite = smooth_composite(average, numerology)
-    cells = match_cells(received, training, composite, average.noise_var, 0, carriers)
-    return fit_rotation([cells], clock=False)
+    count, receivers = training.shape[0], received.shape[2]
+    none, nothing = np.empty((0, rows.size, receivers), np.complex64), np.empty(0)
+    every = np.ones(received.shape[0])
+    piloted = take_carriers(received[count:], rows)
+    line = np.zeros(4)
+    # The first channel is taken from the symbols as they are, which is good to the offset that
+    # detection left. The header's pilots tell more of it, once it is known well enough.
+    for header, furthest in ((0, _DETECTED), (pilots.shape[0], _ACQUIRED)):
+        straight = straighten(received[:count], line, 0, carriers, nothing)
+        cells = without(straight, training)
+        average = average_cells(cells, every[:count], none, nothing, rows)
+        composite, noise_var = (
+            smooth_composite(average, prior, rows.size, antennas),
+            average.noise_var,
+        )
+        parts = match_both(
+            received[:count],
+            training,
+            piloted[:header],
+            pilots[:header],
+            composite,
+            noise_var,
+            carriers,
+            rows,
+            every[: count + header],
+        )
+        search_drift(parts, line, furthest)
+        refine_rotation(parts, line, False)
+    straight = take_carriers(
+        straighten(received[count:], line, count, carriers, nothing), data_rows
+    )
+    channel = np.empty((1, data_rows.size, receivers), np.complex64)
+    noise = np.empty((1, data_rows.size, receivers), np.float32)
+    for k in range(data_rows.size):
+        for r in range(receivers):
+            channel[0, k, r] = composite[data_rows[k], r]
+            # The channel's own error is that of an average over the training symbols.
+            noise[0, k, r] = noise_var[r] * (1 + 1 / count)
+    symbols, variance = combine_antennas(straight, channel, noise)
+    return symbols, variance, line, composite, noise_var
 
 
 def decode_opening(received: ComplexArray, numerology: Numerology) -> Opening | None:
@@ -73,34 +134,22 @@ def decode_opening(received: ComplexArray, numerology: Numerology) -> Opening | 
     Returns:
         None where there is no valid header.
     """
-    count, rows = numerology.training_symbols, numerology.data_rows
-    training, carriers = training_grid(numerology), carrier_numbers(numerology)
-    rotation = _acquire(received[:count], training, numerology)
-    straight = straighten(received, rotation, 0, carriers)
-    average = _average(straight[:count], training)
-    composite, noise_var = smooth_composite(average, numerology), average.noise_var
-    pilots = numerology.pilot_rows
-    known = pilot_grid(numerology)[: received.shape[0] - count]
-    cells = (
-        match_cells(straight[:count], training, composite, noise_var, 0, carriers),
-        match_cells(
-            straight[count:, pilots],
-            known,
-            composite[pilots],
-            noise_var,
-            count,
-            carriers[pilots],
-        ),
+    training = training_grid(numerology)
+    count = training.shape[0]
+    symbols, variance, line, composite, noise_var = _equalise(
+        received,
+        training,
+        pilot_grid(numerology)[: received.shape[0] - count],
+        numerology.pilot_rows,
+        numerology.data_rows,
+        carrier_numbers(numerology),
+        delay_prior(numerology, count, 0),
+        numerology.tx_antennas,
     )
-    rotation = fit_rotation(cells, clock=False, near=Rotation())
-    straight = straighten(straight[count:], rotation, count, carriers)
-    # The channel's own error is that of an average over the training symbols.
-    noise = np.broadcast_to(noise_var * (1 + 1 / count), (1, rows.size, noise_var.size))
-    equalised, cell_var = maximum_ratio(straight[:, rows], composite[None, rows], noise)
-    variances = np.broadcast_to(cell_var, equalised.shape).ravel()
-    word = decode_word(equalised.ravel()[:HEADER_SYMBOLS], variances[:HEADER_SYMBOLS])
+    variances = np.broadcast_to(variance, symbols.shape).ravel()
+    word = decode_word(symbols.ravel()[:HEADER_SYMBOLS], variances[:HEADER_SYMBOLS])
     header = None if word is None else parse_word(word)
     if word is None or header is None:
         return None
-    sent = np.concatenate([training, header_grid(encode_word(word), numerology)])
-    return Opening(header, sent, received, composite, noise_var)
+    known = np.concatenate([training, header_grid(encode_word(word), numerology)])
+    return Opening(header, known, received, line, composite, noise_var)

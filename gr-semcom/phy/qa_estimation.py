@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from semcom_phy.estimation import KnownAverage, KnownGrid, average_known, smooth_channel
+from semcom_phy.estimation import KnownAverage, average_cells, smooth_channel
 from semcom_phy.exchange import ComplexArray
 from semcom_phy.numerology import NARROW, Numerology
 from semcom_phy.preamble import cyclic_delay_phases
@@ -31,9 +31,7 @@ def _channel(rng: np.random.Generator, numerology: Numerology) -> ComplexArray:
 def _average(mean: ComplexArray, noise_var: float, piloted: int = 0) -> KnownAverage:
     """Of SYMBOLS cells of that noise on every carrier."""
     antennas = mean.shape[1]
-    return KnownAverage(
-        mean.astype(np.complex64), SYMBOLS, piloted, np.full(antennas, noise_var), 1.0
-    )
+    return KnownAverage(mean.astype(np.complex64), SYMBOLS, piloted, np.full(antennas, noise_var))
 
 
 @pytest.mark.parametrize("antennas", [(1, 1), (2, 2), (2, 1)])
@@ -83,20 +81,22 @@ def test_nothing_but_noise_gives_no_channel_and_no_nan() -> None:
     assert estimate.power[0] < 0
 
 
-def _grids(
-    rng: np.random.Generator, channel: ComplexArray, noise_var: float, piloted: int
-) -> tuple[KnownGrid, KnownGrid]:
-    """SYMBOLS known on every carrier, and further ones on the pilots; one of each not used."""
-    grids = []
+def _known(
+    rng: np.random.Generator, channel: ComplexArray, noise_var: float, symbols: int, piloted: int
+) -> KnownAverage:
+    """The average of symbols known on every carrier, and on the pilots; one of each is not used."""
+    cells, weights = [], []
     everywhere = np.arange(len(NARROW.active_carriers))
-    for symbols, rows in ((SYMBOLS, everywhere), (piloted, NARROW.pilot_rows)):
-        noise = np.sqrt(noise_var) * _noise(rng, (symbols + 1, rows.size, channel.shape[1]))
-        cells = (channel[rows] + noise).astype(np.complex64)
-        cells[1] = 1e6
-        weight = np.ones(symbols + 1)
-        weight[1] = 0.0
-        grids.append(KnownGrid(0, rows, cells, weight))
-    return grids[0], grids[1]
+    for count, rows in ((symbols, everywhere), (piloted, NARROW.pilot_rows)):
+        noise = np.sqrt(noise_var) * _noise(rng, (count + 1, rows.size, channel.shape[1]))
+        cells.append((channel[rows] + noise).astype(np.complex64))
+        cells[-1][0] = 1e6
+        weights.append(np.ones(count + 1))
+        weights[-1][0] = 0.0
+    average: KnownAverage = average_cells(
+        cells[0], weights[0], cells[1], weights[1], NARROW.pilot_rows
+    )
+    return average
 
 
 def test_the_noise_is_unbiased_with_pilots_and_without() -> None:
@@ -104,9 +104,8 @@ def test_the_noise_is_unbiased_with_pilots_and_without() -> None:
     channel = np.full((len(NARROW.active_carriers), 2), 2j, np.complex64)
     alone, both = [], []
     for _ in range(200):
-        opening, pilots = _grids(rng, channel, 0.25, 64)
-        alone.append(average_known(opening).noise_var)
-        average = average_known(opening, pilots)
+        alone.append(_known(rng, channel, 0.25, SYMBOLS, 0).noise_var)
+        average = _known(rng, channel, 0.25, SYMBOLS, 64)
         assert (average.full, average.piloted) == (SYMBOLS, 64)
         np.testing.assert_allclose(average.mean, channel, atol=0.5)
         both.append(average.noise_var)
@@ -122,11 +121,8 @@ def test_pilots_of_the_payload_make_the_channel_better_as_announced() -> None:
     announced: dict[int, list[float]] = {0: [], 128: []}
     for _ in range(200):
         channel = _channel(rng, NARROW)[:, :, 0]
-        opening, pilots = _grids(rng, channel, 0.1, 128)
-        for piloted, average in (
-            (0, average_known(opening)),
-            (128, average_known(opening, pilots)),
-        ):
+        for piloted in errors:
+            average = _known(rng, channel, 0.1, SYMBOLS, piloted)
             estimate = smooth_channel(average, NARROW)
             errors[piloted].append(np.mean(np.abs(estimate.channel[:, :, 0] - channel) ** 2))
             announced[piloted].append(float(np.mean(estimate.error_var)))

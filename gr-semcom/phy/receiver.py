@@ -15,7 +15,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from semcom_phy.detection import Detection, PreambleDetector, search_samples
-from semcom_phy.equalisation import maximum_ratio, separate_streams
+from semcom_phy.equalisation import combine_antennas, separate_streams, unscramble
+from semcom_phy.estimation import take_carriers
 from semcom_phy.exchange import Combiner, ComplexArray, FloatArray
 from semcom_phy.fragments import ReceivedFrame, payload_symbols
 from semcom_phy.header import FrameHeader
@@ -123,8 +124,7 @@ class Receiver:
                 "expected: one row per receive antenna"
             )
         samples = np.ascontiguousarray(samples, dtype=np.complex64)
-        parts = samples.view(np.float32)
-        if not (np.abs(parts) < _LARGEST).all():
+        if not _usable(samples):
             usable = (np.abs(samples.real) < _LARGEST) & (np.abs(samples.imag) < _LARGEST)
             self.counters.non_finite_samples += int(np.sum(~usable))
             samples = np.where(usable, samples, np.complex64(0))
@@ -269,16 +269,14 @@ class Receiver:
         numerology = self.numerology
         streams, count = header.picture.sections[0].streams, self._symbols
         cells, cell_var = self._streams(header, synchronised)
-        payload = cells.transpose(2, 0, 1).reshape(cells.shape[2], -1)[:streams, :count]
-        payload = payload * scrambling_signs(numerology)[:streams, :count]
-        noise_var = np.broadcast_to(cell_var, cells.shape).transpose(2, 0, 1)
-        noise_var = noise_var.reshape(cells.shape[2], -1)[:streams, :count]
+        signs = scrambling_signs(numerology)[:streams, :count]
+        payload, noise_var = unscramble(cells, cell_var, signs)
         link = np.maximum(synchronised.power, 1e-30) / synchronised.usual_noise_var
         drift = synchronised.drift / (2 * np.pi * numerology.samples_per_symbol)
         return ReceivedFrame(
             header=header,
             payload=payload,
-            noise_var=np.ascontiguousarray(noise_var, dtype=np.float32),
+            noise_var=noise_var,
             # The latest there is: feedback is used later.
             csi=synchronised.channel[-1].copy(),
             snr_db=float(10 * np.log10(link.mean())),
@@ -292,15 +290,28 @@ class Receiver:
     ) -> tuple[ComplexArray, FloatArray]:
         """Streams ``[symbols, data carriers, streams]`` and their noise variance."""
         rows, streams = self.numerology.data_rows, header.picture.sections[0].streams
-        payload = np.ascontiguousarray(synchronised.payload[:, rows])
+        payload = take_carriers(synchronised.payload, rows)
         channel = synchronised.channel[:, rows]
         noise_var = synchronised.noise_var[:, None, :] + synchronised.error_var[:, rows]
         if self._combiner is None and streams == 1:
-            cells, cell_var = maximum_ratio(payload, channel[..., 0], noise_var)
+            cells, cell_var = combine_antennas(
+                payload, np.ascontiguousarray(channel[..., 0]), noise_var.astype(np.float32)
+            )
             return cells[..., None], cell_var[..., None]
         combiner = self._combiner or IdentityCombiner(streams)
         csi_sent = self._csi_sent[header.csi_id][rows] if header.csi_id else None
         return separate_streams(payload, channel, noise_var, combiner, csi_sent)
+
+
+@njit(cache=True, nogil=True)
+def _usable(samples: NDArray[np.complex64]) -> bool:
+    """Whether all samples are finite numbers, and none is absurd."""
+    good = True
+    for antenna in range(samples.shape[0]):
+        for n in range(samples.shape[1]):
+            sample = samples[antenna, n]
+            good &= abs(sample.real) < _LARGEST and abs(sample.imag) < _LARGEST
+    return good
 
 
 @njit(cache=True, nogil=True)

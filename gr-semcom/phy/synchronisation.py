@@ -9,32 +9,40 @@ others do, they are taken for hit (:mod:`semcom_phy.reliability`) and left out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from semcom_phy.estimation import (
+    DelayPrior,
     KnownAverage,
-    KnownGrid,
-    average_known,
+    average_cells,
+    delay_prior,
     smooth_channel,
     smooth_composite,
+    take_carriers,
+    without,
 )
 from semcom_phy.exchange import ComplexArray, FloatArray
-from semcom_phy.fading_tracking import channel_moves, track_channel
+from semcom_phy.fading_tracking import KnownGrid, channel_moves, track_channel
 from semcom_phy.numerology import Numerology
 from semcom_phy.opening import Opening
 from semcom_phy.preamble import pilot_grid
 from semcom_phy.reliability import deviation, excess_noise, hit_at_end
 from semcom_phy.tracking import (
     KnownCells,
-    Rotation,
     carrier_numbers,
-    fit_rotation,
-    match_cells,
+    match_both,
+    refine_rotation,
+    search_drift,
     smooth_phase,
     straighten,
 )
+
+_OPENED = 0.1
+"""Within so many rad per OFDM symbol the opening tells the carrier offset."""
 
 _FEWEST_SYMBOLS = 3
 """Of opening and payload each: hit symbols are left out as long as so many others are left."""
@@ -101,7 +109,7 @@ def synchronise(opening: Opening, payload: ComplexArray, numerology: Numerology)
     count = frame.count
     weight = np.ones(count + payload.shape[0])
     estimated = frame.estimate(weight)
-    cells = [numerology.rx_antennas * n for n in (frame.carriers.size, frame.rows.size)]
+    cells = [numerology.rx_antennas * n for n in (payload.shape[1], frame.rows.size)]
     excess = excess_noise(*estimated.deviations, *cells)
     if (excess > 1).any():
         weight = (excess == 1).astype(np.float64)
@@ -124,126 +132,180 @@ def synchronise(opening: Opening, payload: ComplexArray, numerology: Numerology)
     )
 
 
+class _Sent(NamedTuple):
+    """What is known of a frame before it is received.
+
+    Attributes:
+        opening: ``[training + header symbols, active carriers]`` as sent.
+        pilots: ``[payload symbols, pilots]`` as sent.
+        rows: ``[pilots]`` their positions among the active carriers.
+        carriers: ``[active carriers]``, their numbers.
+    """
+
+    opening: NDArray[np.complex64]
+    pilots: NDArray[np.complex64]
+    rows: NDArray[np.intp]
+    carriers: NDArray[np.float64]
+
+
+@njit(cache=True, nogil=True)
+def _straight_cells(
+    opened: NDArray[np.complex64],
+    piloted: NDArray[np.complex64],
+    sent: _Sent,
+    line: NDArray[np.float64],
+    wander: NDArray[np.float64],
+) -> tuple[NDArray[np.complex64], NDArray[np.complex64]]:
+    """Known cells of opening and payload, the rotation and what was sent taken out."""
+    count, carriers = opened.shape[0], sent.carriers
+    numbers = np.array([carriers[row] for row in sent.rows])
+    early = straighten(opened, line, 0, carriers, wander[:count])
+    late = straighten(piloted, line, count, numbers, wander[count:])
+    return without(early, sent.opening), without(late, sent.pilots)
+
+
+@njit(cache=True, nogil=True)
+def _match(
+    opened: NDArray[np.complex64],
+    piloted: NDArray[np.complex64],
+    sent: _Sent,
+    composite: NDArray[np.complex64],
+    noise_var: NDArray[np.float64],
+    weight: NDArray[np.float64],
+) -> tuple[KnownCells, KnownCells]:
+    carriers, rows = sent.carriers, sent.rows
+    return match_both(
+        opened, sent.opening, piloted, sent.pilots, composite, noise_var, carriers, rows, weight
+    )
+
+
+@njit(cache=True, nogil=True)
+def _fit(
+    opened: NDArray[np.complex64],
+    piloted: NDArray[np.complex64],
+    sent: _Sent,
+    line: NDArray[np.float64],
+    composite: NDArray[np.complex64],
+    noise_var: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    prior: DelayPrior,
+    antennas: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], KnownAverage]:
+    """Rotation of a frame, the phase that wanders about it, and the opening's average."""
+    count, rows = opened.shape[0], sent.rows
+    line = line.copy()
+    nothing = np.empty(0)
+    cells = match_both(
+        opened,
+        sent.opening,
+        piloted,
+        sent.pilots,
+        composite,
+        noise_var,
+        sent.carriers,
+        rows,
+        weight,
+    )
+    search_drift(cells, line, _OPENED)
+    refine_rotation(cells, line, True)
+    # Once more, with the channel that the whole opening shows.
+    straight = without(straighten(opened, line, 0, sent.carriers, nothing), sent.opening)
+    none = np.empty((0, rows.size, opened.shape[2]), np.complex64)
+    average = average_cells(straight, weight[:count], none, nothing, rows)
+    composite = smooth_composite(average, prior, rows.size, antennas)
+    noise_var = average.noise_var
+    cells = match_both(
+        opened,
+        sent.opening,
+        piloted,
+        sent.pilots,
+        composite,
+        noise_var,
+        sent.carriers,
+        rows,
+        weight,
+    )
+    refine_rotation(cells, line, True)
+    return line, smooth_phase(cells, line, weight.size), average
+
+
 class _Frame:
     """A frame's known symbols.
 
     Attributes:
         count: OFDM symbols of the opening.
-        carriers: ``[active carriers]``, their numbers.
-        rows: positions of the pilots among them.
+        rows: positions of the pilots among the active carriers.
     """
 
     def __init__(self, opening: Opening, payload: ComplexArray, numerology: Numerology) -> None:
         self._opening, self._payload, self._numerology = opening, payload, numerology
         self.count = opening.known.shape[0]
-        self.carriers = carrier_numbers(numerology)
         self.rows = numerology.pilot_rows
-        self._everywhere = np.arange(self.carriers.size)
         first = numerology.header_ofdm_symbols
-        self._pilots = pilot_grid(numerology)[first : first + payload.shape[0]]
-        self._piloted = np.ascontiguousarray(payload[:, self.rows])
-
-    def _match(
-        self,
-        composite: ComplexArray,
-        noise_var: NDArray[np.float64],
-        weight: NDArray[np.float64],
-    ) -> tuple[KnownCells, KnownCells]:
-        opening, rows, count = self._opening, self.rows, self.count
-        return (
-            match_cells(
-                opening.received,
-                opening.known,
-                composite,
-                noise_var,
-                0,
-                self.carriers,
-                weight[:count],
-            ),
-            match_cells(
-                self._piloted,
-                self._pilots,
-                composite[rows],
-                noise_var,
-                count,
-                self.carriers[rows],
-                weight[count:],
-            ),
-        )
-
-    def _straight_grids(
-        self,
-        rotation: Rotation,
-        weight: NDArray[np.float64],
-        wander: NDArray[np.float64] | None = None,
-    ) -> tuple[KnownGrid, KnownGrid]:
-        """Opening and pilots, the rotation and what was sent taken out."""
-        opening, count, rows = self._opening, self.count, self.rows
-        early, late = (None, None) if wander is None else (wander[:count], wander[count:])
-        opened = straighten(opening.received, rotation, 0, self.carriers, early)
-        pilots = straighten(self._piloted, rotation, count, self.carriers[rows], late)
-        opened *= opening.known.conj()[:, :, None]
-        pilots *= self._pilots.conj()[:, :, None]
-        return (
-            KnownGrid(0, self._everywhere, opened, weight[:count]),
-            KnownGrid(count, rows, pilots, weight[count:]),
-        )
+        pilots = pilot_grid(numerology)[first : first + payload.shape[0]]
+        self._sent = _Sent(opening.known, pilots, self.rows, carrier_numbers(numerology))
+        self._piloted = take_carriers(payload, self.rows)
 
     def estimate(self, weight: NDArray[np.float64]) -> _Estimated:
         """Rotation, channel and noise from the symbols of weight 1, the others' being 0."""
-        opening, numerology = self._opening, self._numerology
-        cells = self._match(opening.composite, opening.noise_var, weight)
-        rotation = fit_rotation(cells, clock=True)
-        # Once more, with the channel that the whole opening shows.
-        opened, _ = self._straight_grids(rotation, weight)
-        average = average_known(opened)
-        composite = smooth_composite(average, numerology)
-        cells = self._match(composite, average.noise_var, weight)
-        rotation = fit_rotation(cells, clock=True, near=rotation)
-        wander = smooth_phase(cells, rotation, weight.size)
-        opened, pilots = self._straight_grids(rotation, weight, wander)
-        if channel_moves(pilots, average.noise_var, numerology):
-            return self._track(rotation, average, weight)
-        average = average_known(opened, pilots)
+        opening, numerology, count = self._opening, self._numerology, self.count
+        line, wander, average = _fit(
+            opening.received,
+            self._piloted,
+            self._sent,
+            opening.line,
+            opening.composite,
+            opening.noise_var,
+            weight,
+            delay_prior(numerology, int(weight[:count].sum()), 0),
+            numerology.tx_antennas,
+        )
+        opened, pilots = _straight_cells(opening.received, self._piloted, self._sent, line, wander)
+        late = weight[count:]
+        if channel_moves(pilots, late, average.noise_var, numerology):
+            return self._track(line, average, weight)
+        average = average_cells(opened, weight[:count], pilots, late, self.rows)
         estimate = smooth_channel(average, numerology)
         expected = estimate.composite
-        late = wander[self.count :]
         return _Estimated(
-            straighten(self._payload, rotation, self.count, self.carriers, late),
+            straighten(self._payload, line, count, self._sent.carriers, wander[count:]),
             estimate.channel[None],
             estimate.error_var[None],
             estimate.power,
             average.noise_var,
-            rotation.drift,
+            float(line[1]),
             (
-                deviation(opened.channel, expected, opening.noise_var),
-                deviation(pilots.channel, expected[self.rows], opening.noise_var),
+                deviation(opened, expected, opening.noise_var),
+                deviation(pilots, expected[self.rows], opening.noise_var),
             ),
         )
 
     def _track(
         self,
-        rotation: Rotation,
+        line: NDArray[np.float64],
         average: KnownAverage,
         weight: NDArray[np.float64],
     ) -> _Estimated:
         """A channel that changes within the frame; its phase is the channel's own."""
-        opening, count = self._opening, self.count
-        opened, pilots = self._straight_grids(rotation, weight)
+        opening, count, rows = self._opening, self.count, self.rows
+        steady = np.zeros(weight.size)
+        opened, pilots = _straight_cells(opening.received, self._piloted, self._sent, line, steady)
+        grids = [
+            KnownGrid(0, np.arange(opened.shape[1]), opened, weight[:count]),
+            KnownGrid(count, rows, pilots, weight[count:]),
+        ]
         static = smooth_channel(average, self._numerology).channel
-        tracked = track_channel(
-            [opened, pilots], static, average.noise_var, weight.size, self._numerology
-        )
+        tracked = track_channel(grids, static, average.noise_var, weight.size, self._numerology)
         channel = tracked.channel[count:]
         return _Estimated(
-            straighten(self._payload, rotation, count, self.carriers),
+            straighten(self._payload, line, count, self._sent.carriers, steady[count:]),
             channel,
             tracked.error_var[count:],
             np.mean(np.abs(channel) ** 2, axis=(0, 1, 3), dtype=np.float64),
             tracked.noise_var,
-            rotation.drift,
+            float(line[1]),
             (
-                deviation(opened.channel, tracked.composite[:count], opening.noise_var),
-                deviation(pilots.channel, tracked.composite[count:, self.rows], opening.noise_var),
+                deviation(opened, tracked.composite[:count], opening.noise_var),
+                deviation(pilots, tracked.composite[count:, rows], opening.noise_var),
             ),
         )

@@ -6,21 +6,22 @@ sampling clock that is off turns carrier ``k`` by ``k slope[l]`` more. Both are 
 cells of the frame at once (maximum likelihood, Gauss-Newton), as straight lines over the frame;
 the phase then follows what the known cells tell beyond that as a smoothing spline, whose
 stiffness is that of an oscillator.
+
+All of it is compiled, to be called by compiled code. A rotation is ``phase + drift l + k (slope +
+skew l)`` in rad for OFDM symbol ``l`` of a frame and carrier ``k``; it is handed on as the four
+numbers ``[phase, drift, slope, skew]``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from math import cos, sin
+from math import atan2, ceil, cos, sin
+from typing import NamedTuple
 
 import numpy as np
-import scipy.fft
 from numba import njit
 from numpy.typing import NDArray
 
-from semcom_phy.exchange import ComplexArray
 from semcom_phy.numerology import Numerology
 from semcom_phy.positive_inverse import positive_inverse
 
@@ -32,8 +33,7 @@ about 0.01 dB."""
 _NEWTON_STEPS = 3
 
 
-@dataclass(frozen=True, eq=False)
-class KnownCells:
+class KnownCells(NamedTuple):
     """A rectangle of known cells of a frame, each matched with what was expected there.
 
     Attributes:
@@ -47,35 +47,9 @@ class KnownCells:
 
     first: int
     carriers: NDArray[np.float64]
-    match: ComplexArray
+    match: NDArray[np.complex64]
     weight: NDArray[np.float64]
     used: NDArray[np.float64]
-
-    @property
-    def symbols(self) -> slice:
-        """Of the frame."""
-        return slice(self.first, self.first + self.match.shape[0])
-
-
-@dataclass(frozen=True)
-class Rotation:
-    """``phase + drift l + k (slope + skew l)`` for OFDM symbol ``l`` and carrier ``k``, in rad."""
-
-    phase: float = 0.0
-    drift: float = 0.0
-    slope: float = 0.0
-    skew: float = 0.0
-
-    def at(self, symbol: NDArray[np.number], carrier: NDArray[np.number]) -> NDArray[np.float64]:
-        """The rotation of cells; the arguments broadcast."""
-        phase = self.phase + self.drift * symbol
-        slope = self.slope + self.skew * symbol
-        return np.asarray(phase + slope * carrier, np.float64)
-
-    @property
-    def line(self) -> NDArray[np.float64]:
-        """Its four numbers."""
-        return np.array([self.phase, self.drift, self.slope, self.skew])
 
 
 @lru_cache(maxsize=8)
@@ -100,50 +74,99 @@ def _turns(
 
 
 @njit(cache=True, nogil=True)
-def _match(
+def match_cells(
     received: NDArray[np.complex64],
     known: NDArray[np.complex64],
     composite: NDArray[np.complex64],
     noise_var: NDArray[np.float64],
+    first: int,
+    carriers: NDArray[np.float64],
     used: NDArray[np.float64],
-) -> tuple[NDArray[np.complex64], NDArray[np.float64]]:
-    symbols, carriers, antennas = received.shape
-    filtered = np.empty((carriers, antennas), np.complex64)
-    weight = np.zeros(carriers)
+) -> KnownCells:
+    """Match a rectangle of known cells with what the channel makes of them.
+
+    Args:
+        received: ``[symbols, carriers, rx]``.
+        known: ``[symbols, carriers]``.
+        composite: ``[carriers, rx]`` channel of the known symbols.
+        noise_var: ``[rx]``.
+        first: number of the rectangle's first OFDM symbol in the frame.
+        carriers: ``[carriers]``, their numbers.
+        used: ``[symbols]`` 1, or 0 for symbols that are not to be used.
+    """
+    symbols, width, antennas = received.shape
+    filtered = np.empty((width, antennas), np.complex64)
+    weight = np.zeros(width)
     for antenna in range(antennas):
         precision = np.float32(1.0 / noise_var[antenna])
-        for k in range(carriers):
+        for k in range(width):
             gain = composite[k, antenna]
             filtered[k, antenna] = gain.conjugate() * precision
             weight[k] += (gain.real * gain.real + gain.imag * gain.imag) * precision
-    match = np.zeros((symbols, carriers), np.complex64)
+    match = np.zeros((symbols, width), np.complex64)
     for row in range(symbols):
         if used[row] == 0.0:
             continue
         for antenna in range(antennas):
-            for k in range(carriers):
+            for k in range(width):
                 match[row, k] += received[row, k, antenna] * filtered[k, antenna]
-        for k in range(carriers):
+        for k in range(width):
             match[row, k] *= known[row, k].conjugate()
-    return match, weight
+    return KnownCells(first, carriers, match, weight, used)
 
 
 @njit(cache=True, nogil=True)
-def _gradient(
-    match: NDArray[np.complex64],
-    line: NDArray[np.float64],
-    first: int,
+def match_both(
+    opened: NDArray[np.complex64],
+    opening: NDArray[np.complex64],
+    piloted: NDArray[np.complex64],
+    pilots: NDArray[np.complex64],
+    composite: NDArray[np.complex64],
+    noise_var: NDArray[np.float64],
     carriers: NDArray[np.float64],
-    gradient: NDArray[np.float64],
+    rows: NDArray[np.intp],
+    used: NDArray[np.float64],
+) -> tuple[KnownCells, KnownCells]:
+    """Match a frame's first symbols, of which every carrier is known, and pilots behind them.
+
+    Args:
+        opened: ``[symbols, active carriers, rx]``.
+        opening: likewise as sent.
+        piloted: ``[further symbols, pilots, rx]``.
+        pilots: likewise as sent.
+        composite: ``[active carriers, rx]`` channel of the known symbols.
+        noise_var: ``[rx]``.
+        carriers: ``[active carriers]``, their numbers.
+        rows: ``[pilots]`` their positions among the active carriers.
+        used: of all these symbols 1, or 0 for those that are not to be used.
+    """
+    count = opened.shape[0]
+    channel = np.empty((rows.size, composite.shape[1]), np.complex64)
+    numbers = np.empty(rows.size)
+    for k in range(rows.size):
+        numbers[k] = carriers[rows[k]]
+        for antenna in range(channel.shape[1]):
+            channel[k, antenna] = composite[rows[k], antenna]
+    return (
+        match_cells(opened, opening, composite, noise_var, 0, carriers, used[:count]),
+        match_cells(piloted, pilots, channel, noise_var, count, numbers, used[count:]),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _add_gradient(
+    cells: KnownCells, line: NDArray[np.float64], gradient: NDArray[np.float64]
 ) -> None:
     """Add what cells turned by more than ``line`` pull its four numbers by."""
-    turn, step = _turns(line, first, carriers)
+    carriers = cells.carriers
+    turn, step = _turns(line, cells.first, carriers)
     still = np.zeros(carriers.size)
     moving = np.zeros(carriers.size)
-    for row in range(match.shape[0]):
-        symbol = float(first + row)
+    for row in range(cells.match.shape[0]):
+        symbol = float(cells.first + row)
         for k in range(carriers.size):
-            pull = match[row, k].imag * turn[k].real + match[row, k].real * turn[k].imag
+            match = cells.match[row, k]
+            pull = match.imag * turn[k].real + match.real * turn[k].imag
             still[k] += pull
             moving[k] += symbol * pull
             turn[k] *= step[k]
@@ -155,184 +178,138 @@ def _gradient(
 
 
 @njit(cache=True, nogil=True)
-def _add_curvature(
-    used: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    first: int,
-    carriers: NDArray[np.float64],
-    normal: NDArray[np.float64],
-) -> None:
+def _add_curvature(cells: KnownCells, normal: NDArray[np.float64]) -> None:
     """Add the curvature of the likelihood in the four numbers of a rotation."""
     over_symbols, over_carriers = np.zeros(3), np.zeros(3)
-    for row in range(used.size):
-        symbol = float(first + row)
-        over_symbols[0] += used[row]
-        over_symbols[1] += used[row] * symbol
-        over_symbols[2] += used[row] * symbol * symbol
-    for k in range(carriers.size):
-        over_carriers[0] += weight[k]
-        over_carriers[1] += weight[k] * carriers[k]
-        over_carriers[2] += weight[k] * carriers[k] * carriers[k]
+    for row in range(cells.used.size):
+        symbol, used = float(cells.first + row), cells.used[row]
+        over_symbols[0] += used
+        over_symbols[1] += used * symbol
+        over_symbols[2] += used * symbol * symbol
+    for k in range(cells.carriers.size):
+        carrier, weight = cells.carriers[k], cells.weight[k]
+        over_carriers[0] += weight
+        over_carriers[1] += weight * carrier
+        over_carriers[2] += weight * carrier * carrier
     for i in range(4):
         for j in range(4):
             normal[i, j] += over_carriers[i // 2 + j // 2] * over_symbols[i % 2 + j % 2]
 
 
 @njit(cache=True, nogil=True)
-def _newton(
-    matches: tuple[NDArray[np.complex64], ...],
-    weights: tuple[NDArray[np.float64], ...],
-    useds: tuple[NDArray[np.float64], ...],
-    firsts: tuple[int, ...],
-    carriers: tuple[NDArray[np.float64], ...],
-    line: NDArray[np.float64],
-    numbers: int,
-) -> None:
-    """Gauss-Newton steps in the first ``numbers`` numbers of ``line``, in place."""
+def refine_rotation(parts: tuple[KnownCells, ...], line: NDArray[np.float64], clock: bool) -> None:
+    """Maximum-likelihood rotation of known cells, from one close by, in place.
+
+    Args:
+        parts: known cells of at least two OFDM symbols.
+        line: ``[phase, drift, slope, skew]``, off by less than half a turn in any cell.
+        clock: fit the slope over the carriers and its drift too.
+    """
+    numbers = 4 if clock else 2
     normal = np.zeros((4, 4))
     furthest, last = 1.0, 1.0
-    for i in range(len(matches)):
-        _add_curvature(useds[i], weights[i], firsts[i], carriers[i], normal)
-        furthest = max(furthest, np.abs(carriers[i]).max())
-        last = max(last, float(firsts[i] + useds[i].size - 1))
+    for part in parts:
+        _add_curvature(part, normal)
+        furthest = max(furthest, abs(part.carriers[0]), abs(part.carriers[-1]))
+        last = max(last, float(part.first + part.used.size - 1))
     # In units in which the four numbers are alike.
-    scale = np.array([1.0, last, furthest, furthest * last])[:numbers]
-    normal = normal[:numbers, :numbers] / np.outer(scale, scale)
-    normal += 1e-9 * np.trace(normal) * np.eye(numbers)
-    inverse = positive_inverse(normal) / np.outer(scale, scale)
+    scale = (1.0, last, furthest, furthest * last)
+    trace = 1e-30
+    for i in range(numbers):
+        trace += normal[i, i] / (scale[i] * scale[i])
+    scaled = np.empty((numbers, numbers))
+    for i in range(numbers):
+        for j in range(numbers):
+            scaled[i, j] = normal[i, j] / (scale[i] * scale[j])
+        scaled[i, i] += 1e-9 * trace
+    inverse = positive_inverse(scaled)
     for _ in range(_NEWTON_STEPS):
         gradient = np.zeros(4)
-        for i in range(len(matches)):
-            _gradient(matches[i], line, firsts[i], carriers[i], gradient)
+        for part in parts:
+            _add_gradient(part, line, gradient)
         for i in range(numbers):
             for j in range(numbers):
-                line[i] += inverse[i, j] * gradient[j]
+                line[i] += inverse[i, j] * gradient[j] / (scale[i] * scale[j])
 
 
 @njit(cache=True, nogil=True)
-def _sums_by_symbol(
-    match: NDArray[np.complex64],
-    line: NDArray[np.float64],
-    first: int,
-    carriers: NDArray[np.float64],
-) -> NDArray[np.complex128]:
+def _sums_by_symbol(cells: KnownCells, line: NDArray[np.float64]) -> NDArray[np.complex128]:
     """What is left in each symbol once ``line`` is undone."""
-    turn, step = _turns(line, first, carriers)
-    sums = np.zeros(match.shape[0], np.complex128)
-    for row in range(match.shape[0]):
-        for k in range(carriers.size):
-            sums[row] += match[row, k] * turn[k]
+    turn, step = _turns(line, cells.first, cells.carriers)
+    sums = np.zeros(cells.match.shape[0], np.complex128)
+    for row in range(sums.size):
+        for k in range(turn.size):
+            sums[row] += cells.match[row, k] * turn[k]
             turn[k] *= step[k]
     return sums
 
 
 @njit(cache=True, nogil=True)
-def _straighten(
+def search_drift(parts: tuple[KnownCells, ...], line: NDArray[np.float64], furthest: float) -> None:
+    """The drift near that of ``line`` with the strongest coherent sum, and its phase, in place.
+
+    Args:
+        parts: known cells.
+        line: ``[phase, drift, slope, skew]``; slope and skew stay.
+        furthest: how far from its drift is searched, in rad per OFDM symbol.
+    """
+    last = 1
+    for part in parts:
+        last = max(last, part.first + part.used.size - 1)
+    # At half a radian from the right drift, at the frame's ends, the sum is still nearly whole.
+    steps = ceil(furthest * last)
+    totals = np.zeros(2 * steps + 1, np.complex128)
+    for part in parts:
+        sums = _sums_by_symbol(part, line)
+        for i in range(totals.size):
+            advance = (i - steps) / last
+            turn = complex(cos(advance * part.first), -sin(advance * part.first))
+            step = complex(cos(advance), -sin(advance))
+            for row in range(sums.size):
+                totals[i] += sums[row] * turn
+                turn *= step
+    best = 0
+    for i in range(1, totals.size):
+        if abs(totals[i]) > abs(totals[best]):
+            best = i
+    line[0] += atan2(totals[best].imag, totals[best].real)
+    line[1] += (best - steps) / last
+
+
+@njit(cache=True, nogil=True)
+def straighten(
     received: NDArray[np.complex64],
     line: NDArray[np.float64],
     first: int,
     carriers: NDArray[np.float64],
     wander: NDArray[np.float64],
 ) -> NDArray[np.complex64]:
-    """Of symbols ``[symbols, cells]``; cells of several antennas repeat their carrier."""
+    """Take a rotation out of OFDM symbols.
+
+    Args:
+        received: ``[symbols, carriers, rx]``.
+        line: ``[phase, drift, slope, skew]``.
+        first: number of the first symbol in the frame.
+        carriers: ``[carriers]``, their numbers.
+        wander: ``[symbols]`` further phase in rad; empty for none.
+    """
     turn, step = _turns(line, first, carriers)
     straight = np.empty_like(received)
     for row in range(received.shape[0]):
         phase = np.complex64(1.0)
         if wander.size:
             phase = np.complex64(complex(cos(wander[row]), -sin(wander[row])))
+        if received.shape[2] == 1:
+            for k in range(carriers.size):
+                straight[row, k, 0] = received[row, k, 0] * (turn[k] * phase)
+        else:
+            for k in range(carriers.size):
+                whole = turn[k] * phase
+                for antenna in range(received.shape[2]):
+                    straight[row, k, antenna] = received[row, k, antenna] * whole
         for k in range(carriers.size):
-            straight[row, k] = received[row, k] * (turn[k] * phase)
             turn[k] *= step[k]
     return straight
-
-
-def straighten(
-    received: ComplexArray,
-    rotation: Rotation,
-    first: int,
-    carriers: NDArray[np.float64],
-    wander: NDArray[np.float64] | None = None,
-) -> ComplexArray:
-    """Take a rotation out of OFDM symbols.
-
-    Args:
-        received: ``[symbols, carriers, rx]``.
-        rotation: of the frame.
-        first: number of the first symbol in the frame.
-        carriers: ``[carriers]``, their numbers.
-        wander: ``[symbols]`` further phase in rad, None for none.
-    """
-    further = np.empty(0) if wander is None else wander
-    symbols, _, antennas = received.shape
-    cells = np.repeat(carriers, antennas) if antennas > 1 else carriers
-    flat = np.ascontiguousarray(received).reshape(symbols, -1)
-    straight: ComplexArray = _straighten(flat, rotation.line, first, cells, further)
-    return straight.reshape(received.shape)
-
-
-def match_cells(
-    received: ComplexArray,
-    known: ComplexArray,
-    composite: ComplexArray,
-    noise_var: NDArray[np.floating],
-    first_symbol: int,
-    carriers: NDArray[np.float64],
-    used: NDArray[np.float64] | None = None,
-) -> KnownCells:
-    """Match a rectangle of known cells with what the channel makes of them.
-
-    Args:
-        received: ``[symbols, carriers, rx]``.
-        known: ``[symbols, carriers]``.
-        composite: ``[carriers, rx]`` channel of the known symbols.
-        noise_var: ``[rx]``.
-        first_symbol: number of the rectangle's first OFDM symbol in the frame.
-        carriers: ``[carriers]``, their numbers.
-        used: ``[symbols]`` 1, or 0 for symbols that are not to be used; None for all.
-    """
-    used = np.ones(received.shape[0]) if used is None else used
-    match, weight = _match(received, known, composite, noise_var, used)
-    return KnownCells(first_symbol, carriers, match, weight, used)
-
-
-def _strongest_drift(parts: Sequence[KnownCells]) -> float:
-    """Drift in rad per OFDM symbol with the strongest coherent sum; no unwrapping needed."""
-    count = max(part.symbols.stop for part in parts)
-    length = scipy.fft.next_fast_len(8 * count)
-    sums = np.zeros(length, np.complex64)
-    for part in parts:
-        sums[part.symbols] += part.match.sum(axis=1)
-    spectrum = scipy.fft.fft(sums, overwrite_x=True)
-    best = int(np.argmax(spectrum.real**2 + spectrum.imag**2))
-    return float(2 * np.pi * (best if best < length / 2 else best - length) / length)
-
-
-def fit_rotation(
-    parts: Sequence[KnownCells], clock: bool, near: Rotation | None = None
-) -> Rotation:
-    """Maximum-likelihood rotation of the known cells.
-
-    Args:
-        parts: known cells of at least two OFDM symbols.
-        clock: fit the slope over the carriers and its drift too.
-        near: a rotation that is off by less than half a turn in any cell; None to search.
-    """
-    line = np.zeros(4) if near is None else near.line
-    if near is None:
-        line[1] = _strongest_drift(parts)
-        pull = [_sums_by_symbol(part.match, line, part.first, part.carriers) for part in parts]
-        line[0] = np.angle(sum(part.sum() for part in pull))
-    _newton(
-        tuple(part.match for part in parts),
-        tuple(part.weight for part in parts),
-        tuple(part.used for part in parts),
-        tuple(part.first for part in parts),
-        tuple(part.carriers for part in parts),
-        line,
-        4 if clock else 2,
-    )
-    return Rotation(*line.tolist())
 
 
 @njit(cache=True, nogil=True)
@@ -372,8 +349,9 @@ def _solve_spline(
     return solution
 
 
+@njit(cache=True, nogil=True)
 def smooth_phase(
-    parts: Sequence[KnownCells], rotation: Rotation, symbols: int
+    parts: tuple[KnownCells, ...], line: NDArray[np.float64], symbols: int
 ) -> NDArray[np.float64]:
     """Phase that the known cells show beyond the straight line.
 
@@ -382,19 +360,18 @@ def smooth_phase(
 
     Args:
         parts: known cells.
-        rotation: straight-line fit to them.
+        line: ``[phase, drift, slope, skew]``, fitted to them.
         symbols: OFDM symbols of the frame, at least 3.
 
     Returns:
         ``[symbols]`` in rad.
     """
-    # For small angles, Im(match) has mean `weight * angle` and variance `weight / 2`.
-    evidence, precision = np.zeros(symbols), np.zeros(symbols)
-    for part in parts:
-        sums = _sums_by_symbol(part.match, rotation.line, part.first, part.carriers)
-        evidence[part.symbols] += 2 * sums.imag
-        precision[part.symbols] += 2 * part.weight.sum() * part.used
     # Of symbols that say nothing at all, the factors must not vanish.
-    precision += 1e-12 / _PHASE_WANDER
-    phase: NDArray[np.float64] = _solve_spline(evidence, precision, 1 / _PHASE_WANDER)
-    return phase
+    evidence, precision = np.zeros(symbols), np.full(symbols, 1e-12 / _PHASE_WANDER)
+    for part in parts:
+        # For small angles, Im(match) has mean `weight * angle` and variance `weight / 2`.
+        sums, weight = _sums_by_symbol(part, line), part.weight.sum()
+        for row in range(sums.size):
+            evidence[part.first + row] += 2 * sums[row].imag
+            precision[part.first + row] += 2 * weight * part.used[row]
+    return _solve_spline(evidence, precision, 1 / _PHASE_WANDER)
