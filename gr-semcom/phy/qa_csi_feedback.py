@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from semcom_phy.csi_feedback import CsiReports
+from semcom_phy.exchange import CodecLabel, ComplexArray, PictureHeader, Reception
+from semcom_phy.numerology import NARROW
+
+MIMO = replace(NARROW, tx_antennas=2, rx_antennas=2)
+SNR_DB = 13.0
+
+
+def gaussian(shape: tuple[int, ...], seed: int) -> ComplexArray:
+    parts = np.random.default_rng(seed).standard_normal((*shape, 2)) @ np.array([1, 1j])
+    return (parts * np.sqrt(0.5)).astype(np.complex64)
+
+
+def flat(seed: int) -> ComplexArray:
+    """One path, the same on all carriers but for its delay of four samples."""
+    turns = np.asarray(MIMO.active_carriers) * 4 / MIMO.fft_size
+    phases = np.exp(-2j * np.pi * turns).astype(np.complex64)
+    return phases[:, None, None] * gaussian((2, 2), seed)
+
+
+def reception(picture: int, csi: ComplexArray | None, snr_db: float = SNR_DB) -> Reception:
+    return Reception(
+        PictureHeader(picture, 2, 2, CodecLabel(1), ()),
+        (),
+        noise_var=0.1,
+        fragments=np.array([True, True, False]),
+        frame_snr_db=np.array([3.0, snr_db, np.nan], np.float32),
+        csi=csi,
+        stream_time_s=1.5,
+    )
+
+
+def test_the_channel_comes_in_units_of_the_noise_of_its_frame() -> None:
+    csi = 7 * flat(1)
+    feedback = CsiReports(MIMO).report(reception(0, csi))
+    assert feedback is not None
+    assert (feedback.csi_id, feedback.stream_time_s) == (1, 1.5)
+    assert feedback.snr_db == pytest.approx(10.0)
+    assert 10 * np.log10(np.mean(np.abs(feedback.csi) ** 2)) == pytest.approx(SNR_DB, abs=1e-3)
+    ratio = feedback.csi / csi
+    np.testing.assert_allclose(ratio, ratio[0, 0, 0], rtol=1e-4)
+    state = feedback.state(2.25)
+    assert (state.csi is feedback.csi, state.csi_id, state.age_s) == (True, 1, 0.75)
+
+
+def test_both_ends_have_the_same_array_under_every_number() -> None:
+    reports = CsiReports(MIMO, bits=4, error_var=0.01)
+    told = {}
+    for picture in range(300):
+        feedback = reports.report(reception(picture, flat(picture)))
+        assert feedback is not None
+        told[feedback.csi_id] = feedback.csi
+        assert feedback.csi_id == 1 + picture % 255
+    assert set(reports) == set(range(1, 256))
+    assert len(reports) == 255
+    for number, csi in told.items():
+        assert reports[number] is csi
+    assert 0 not in reports
+
+
+def test_imperfect_csi_is_off_by_the_variance_asked_for() -> None:
+    """On every carrier, quantised or not: a quantiser smooths, but not this error."""
+    for bits in (None, 10):
+        errors = []
+        for picture in range(60):
+            csi = flat(picture)
+            exact = CsiReports(MIMO).report(reception(picture, csi))
+            noisy = CsiReports(MIMO, bits, error_var=0.05, seed=3).report(reception(picture, csi))
+            assert exact is not None
+            assert noisy is not None
+            errors.append(np.mean(np.abs(noisy.csi - exact.csi) ** 2) / 10 ** (SNR_DB / 10))
+        assert np.mean(errors) == pytest.approx(0.05, rel=0.1)
+
+
+def test_the_error_depends_on_seed_and_picture_alone() -> None:
+    def noisy(seed: int, picture: int, before: int = 0) -> ComplexArray:
+        reports = CsiReports(MIMO, error_var=0.1, seed=seed)
+        for earlier in range(before):
+            reports.report(reception(100 + earlier, flat(0)))
+        feedback = reports.report(reception(picture, flat(5)))
+        assert feedback is not None
+        return feedback.csi
+
+    np.testing.assert_array_equal(noisy(1, 2), noisy(1, 2, before=2))
+    assert not np.allclose(noisy(1, 2), noisy(2, 2))
+    assert not np.allclose(noisy(1, 2), noisy(1, 3))
+
+
+def test_nothing_is_reported_of_a_channel_that_is_not_known() -> None:
+    reports = CsiReports(MIMO)
+    lost = replace(reception(0, flat(0)), frame_snr_db=np.full(3, np.nan, np.float32))
+    for useless in (reception(0, None), reception(0, 0 * flat(0)), lost):
+        assert reports.report(useless) is None
+    assert len(reports) == 0
+    endless = reports.report(reception(1, flat(1), snr_db=200.0))
+    assert endless is not None
+    assert 10 * np.log10(np.mean(np.abs(endless.csi) ** 2)) == pytest.approx(60, abs=1e-3)
+    with pytest.raises(ValueError, match="error_var is -1"):
+        CsiReports(MIMO, error_var=-1)
