@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from semcom_phy.equalisation import unscramble
 from semcom_phy.exchange import ComplexArray, FloatArray
 from semcom_phy.numerology import Numerology
 from semcom_phy.preamble import fill_symbols, scrambling_signs
@@ -51,10 +52,6 @@ def from_cells(
     Returns:
         ``[streams, count]`` and their noise variance, likewise.
     """
-    streams = cells.shape[2]
     symbols, variance = despread(cells, noise_var, numerology.spreading)
-    variance = np.broadcast_to(variance, symbols.shape)
-    payload = symbols.transpose(2, 0, 1).reshape(streams, -1)[:, :count]
-    payload = payload * scrambling_signs(numerology)[:streams, :count]
-    variance = variance.transpose(2, 0, 1).reshape(streams, -1)[:, :count]
-    return payload, np.ascontiguousarray(variance, dtype=np.float32)
+    signs = scrambling_signs(numerology)[: cells.shape[2], :count]
+    return unscramble(symbols, variance, signs)

@@ -1,13 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Spreading and its inverse: unitary, unbiased, with the noise that they say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from semcom_phy.exchange import ComplexArray
+from semcom_phy.channel import ChannelConfig, SampleChannel
+from semcom_phy.exchange import CodecLabel, ComplexArray, PictureHeader, SectionEntry
+from semcom_phy.fragments import Frame
+from semcom_phy.header import FrameHeader
+from semcom_phy.impairments import Impairments, Interferer
+from semcom_phy.modulator import Modulator
+from semcom_phy.numerology import WIDE
+from semcom_phy.receiver import Receiver
 from semcom_phy.spreading import despread, spread
+from semcom_phy.tdl import tdl_channel
 
 
 def _gaussian(rng: np.random.Generator, shape: tuple[int, ...]) -> ComplexArray:
@@ -60,7 +70,8 @@ def test_symbols_are_unbiased_and_as_noisy_as_announced(lost: int) -> None:
     sent, cells = _received(_gaussian(rng, (symbols, 2, carriers)), noise_var, rng)
     cells[:, np.isinf(noise_var[0, :, 0])] = np.nan
     received, announced = despread(cells, noise_var, "dft")
-    assert announced.shape == (1, 1, 2)
+    assert announced.shape == noise_var.shape
+    assert (np.ptp(announced, axis=1) == 0).all()
     for stream in range(2):
         x, y = sent[..., stream], received[..., stream]
         variance = float(announced[0, 0, stream])
@@ -74,7 +85,7 @@ def test_the_error_after_shrinkage_is_that_of_cells_that_are_not_spread() -> Non
     noise_var = np.random.default_rng(5).exponential(0.5, (1, 184, 1)).astype(np.float32)
     _, announced = despread(np.zeros((1, 184, 1), np.complex64), noise_var, "dft")
     spread_out = announced / (1 + announced)
-    assert spread_out.item() == pytest.approx(np.mean(noise_var / (1 + noise_var)), rel=1e-5)
+    assert spread_out[0, 0, 0] == pytest.approx(np.mean(noise_var / (1 + noise_var)), rel=1e-5)
 
 
 def test_an_ofdm_symbol_that_is_lost_leaves_the_others_alone() -> None:
@@ -85,6 +96,45 @@ def test_an_ofdm_symbol_that_is_lost_leaves_the_others_alone() -> None:
     cells[1] = np.inf
     received, announced = despread(cells, noise_var, "dft")
     np.testing.assert_array_equal(received[1], 0)
-    np.testing.assert_allclose(announced.ravel(), [0.1, np.inf, 0.1], rtol=1e-5)
+    np.testing.assert_allclose(announced[:, 0, 0], [0.1, np.inf, 0.1], rtol=1e-5)
     error = np.mean(np.abs(received[[0, 2]] - sent[[0, 2]]) ** 2)
     assert error == pytest.approx(0.1, rel=0.5)
+
+
+@pytest.mark.parametrize("hit", [False, True], ids=["undisturbed", "hit"])
+def test_a_receiver_announces_the_noise_of_spread_symbols(hit: bool) -> None:
+    numerology = replace(WIDE, spreading="dft")
+    symbols, frames = numerology.fragment_capacity, 3
+    rng = np.random.default_rng(8)
+    section = SectionEntry(digital=False, length=symbols)
+    burst = Interferer(3.0, 0.4e-3, 0.2e-3)
+    channel = SampleChannel(
+        ChannelConfig(
+            12.0,
+            cfo_hz=20e3,
+            multipath=tdl_channel("tdl-c", 300e-9, 5.0),
+            impairments=Impairments(interferer=burst if hit else None),
+        ),
+        numerology,
+        seed=3,
+    )
+    sent = [
+        Frame(
+            FrameHeader(PictureHeader(i, 256, 256, CodecLabel(1), (section,))),
+            _gaussian(rng, (1, symbols)),
+        )
+        for i in range(frames)
+    ]
+    modulator, receiver = Modulator(numerology), Receiver(numerology)
+    samples = np.concatenate([modulator.frame(frame) for frame in sent], axis=1)
+    received = receiver.push(channel.process(samples))
+    received += receiver.push(channel.flush()) + receiver.flush()
+    assert [frame.header for frame in received] == [frame.header for frame in sent]
+    for frame, arrived in zip(sent, received, strict=True):
+        error = np.abs(arrived.payload - frame.payload) ** 2
+        width = numerology.data_carriers_per_symbol
+        announced = arrived.noise_var.reshape(-1, width)
+        assert (np.ptp(announced, axis=1) == 0).all()  # all symbols share every carrier
+        assert np.mean(error / arrived.noise_var) == pytest.approx(1, abs=0.12)
+    spread_of_noise = np.ptp(received[0].noise_var) / received[0].noise_var.min()
+    assert (spread_of_noise > 1) == hit

@@ -26,6 +26,7 @@ from semcom_phy.opening import Opening, decode_opening
 from semcom_phy.preamble import scrambling_signs
 from semcom_phy.precoding import IdentityCombiner
 from semcom_phy.sample_buffer import SampleBuffer
+from semcom_phy.spreading import despread
 from semcom_phy.synchronisation import Synchronised, synchronise
 
 _SEARCH_BLOCK = 8192
@@ -269,6 +270,7 @@ class Receiver:
         numerology = self.numerology
         streams, count = header.picture.sections[0].streams, self._symbols
         cells, cell_var = self._streams(header, synchronised)
+        cells, cell_var = despread(cells, cell_var, numerology.spreading)
         signs = scrambling_signs(numerology)[:streams, :count]
         payload, noise_var = unscramble(cells, cell_var, signs)
         link = np.maximum(synchronised.power, 1e-30) / synchronised.usual_noise_var

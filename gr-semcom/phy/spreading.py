@@ -62,8 +62,8 @@ def despread(
         spreading: of the numerology, ``none`` or ``dft``.
 
     Returns:
-        Unbiased symbols, shaped like the cells, and their noise variance, which broadcasts to
-        them. Of an OFDM symbol without any cell the symbols are zero, their variance is infinite.
+        Unbiased symbols, shaped like the cells, and their noise variance, shaped like that of the
+        cells. Of an OFDM symbol without any cell the symbols are zero, their variance is infinite.
     """
     if spreading == "none":
         return cells, noise_var
@@ -74,4 +74,4 @@ def despread(
     symbols: ComplexArray = scipy.fft.ifft(weighted, axis=1, norm="ortho", overwrite_x=True)
     with np.errstate(divide="ignore"):
         variance = 1 / mean - 1
-    return symbols, variance.astype(np.float32)
+    return symbols, np.repeat(variance.astype(np.float32), cells.shape[1], axis=1)
