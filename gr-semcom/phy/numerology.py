@@ -40,6 +40,10 @@ def evenly_spaced_pilots(half_width: int, count: int) -> tuple[int, ...]:
     return tuple(-k for k in reversed(positive)) + tuple(positive)
 
 
+_CARRIERS_PER_ANTENNA = 16
+"""With fewer, preambles are found where there are none, and antennas are not told apart."""
+
+
 @dataclass(frozen=True)
 class Numerology:
     """Parameters of the waveform.
@@ -85,17 +89,18 @@ class Numerology:
     def _problem(self) -> str | None:
         """Say what is wrong with the parameters, or None."""
         pilots = self.pilot_carriers
-        if self.fft_size < 16 or self.fft_size > 8192:
-            return f"fft_size is {self.fft_size}, choose 16 to 8192"
-        if not 1 <= self.half_width < self.fft_size // 2:
-            return (
-                f"half_width is {self.half_width}, choose 1 to fft_size/2 - 1 = "
-                f"{self.fft_size // 2 - 1}"
-            )
+        if self.fft_size < 32 or self.fft_size > 8192:
+            return f"fft_size is {self.fft_size}, choose 32 to 8192"
         if self.tx_antennas not in (1, 2) or self.rx_antennas not in (1, 2):
             return (
                 f"{self.tx_antennas} transmit and {self.rx_antennas} receive antennas asked, "
                 "1 or 2 are supported"
+            )
+        fewest = _CARRIERS_PER_ANTENNA // 2 * self.tx_antennas
+        if not fewest <= self.half_width < self.fft_size // 2:
+            return (
+                f"half_width is {self.half_width}, choose {fewest // self.tx_antennas} tx_antennas "
+                f"= {fewest} to fft_size/2 - 1 = {self.fft_size // 2 - 1}"
             )
         if self.cyclic_prefix < 4 or self.cyclic_prefix * 2 * self.tx_antennas > self.fft_size:
             return (
@@ -218,11 +223,11 @@ WIDE = Numerology(
     half_width=100,
     pilot_carriers=evenly_spaced_pilots(100, 16),
     sample_rate=20e6,
-    fragment_symbols=64,
+    fragment_symbols=128,
     max_cfo_hz=550e3,
     guard_samples=320,
 )
-"""20 MS/s, 200 carriers of 78 kHz, 1.3 ms a full frame; echoes to 2.4 us, +-550 kHz offset."""
+"""20 MS/s, 200 carriers of 78 kHz, 2.3 ms a full frame; echoes to 2.4 us, +-550 kHz offset."""
 
 PRESETS = {preset.name: preset for preset in (NARROW, WIDE)}
 """By name."""
