@@ -64,6 +64,14 @@ class ChannelOptions(BaseModel):
         ),
     ] = None
 
+    channel_continues: Annotated[
+        bool,
+        Field(
+            description="one channel for all pictures, which goes on from each to the next, in the "
+            "place of one for each"
+        ),
+    ] = False
+
     @field_validator("channel")
     @classmethod
     def _a_channel_there_is(cls, channel: str) -> str:

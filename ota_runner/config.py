@@ -14,11 +14,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ota_runner.errors import UsageError
+from ota_runner.mimo_options import MimoOptions
 from ota_runner.numerology import NumerologyOption
 from ota_runner.options_file import read_options, unknown_option
 from semcom_phy.numerology import Numerology
@@ -32,7 +33,7 @@ FADING = ("rayleigh", "rician")
 _UNIT = re.compile(r"_(hz|db|ppm|samples|s)$")
 
 
-class RunConfig(BaseModel):
+class RunConfig(MimoOptions):
     """Options of a run, whatever the radio."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -74,16 +75,17 @@ class RunConfig(BaseModel):
     ] = None
     cbr: Annotated[
         float | None,
-        Field(gt=0, le=1, description="channel bandwidth ratio, channel uses / (3 H W)"),
+        Field(
+            gt=0,
+            le=1,
+            description="channel bandwidth ratio, channel uses / (3 H W); two streams at once are "
+            "one use",
+        ),
     ] = None
     preset: Annotated[str | None, Field(description="preset of the scheme")] = None
     weights: Annotated[
         Path | None, Field(description="weights file, or folder of them, to use first")
     ] = None
-    antennas: Annotated[
-        Literal["1x1", "1x2", "2x1", "2x2"],
-        Field(description="antennas, transmit x receive: 1x1, 1x2, 2x1 or 2x2"),
-    ] = "1x1"
     numerology: Annotated[
         NumerologyOption,
         Field(

@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from gnuradio.semcom import radios
 from gnuradio.semcom.link import FlowgraphLink
 from pydantic import BaseModel
 
 from ota_runner.errors import UsageError
-from ota_runner.radios import Opener, OpenRadio
-from semcom_phy.numerology import Numerology
+from ota_runner.radios import LinkPlan, Opener, OpenRadio
 
 
 def radio_names() -> list[str]:
@@ -32,16 +29,24 @@ def is_simulated(name: str) -> bool:
 def opener(name: str) -> Opener:
     """What opens a radio, see :class:`ota_runner.radios.RadioChoice`."""
 
-    def open_(
-        options: BaseModel, numerology: Numerology, iq: Path | None, clipping_db: float | None
-    ) -> OpenRadio:
+    def open_(options: BaseModel, plan: LinkPlan) -> OpenRadio:
         try:
-            radio = radios.open_radio(name, numerology, **options.model_dump())
-            link = FlowgraphLink(radio, numerology, record_to=iq, clipping_db=clipping_db)
+            radio = radios.open_radio(name, plan.numerology, **options.model_dump())
+            link = FlowgraphLink(
+                radio,
+                plan.numerology,
+                plan.precoder,
+                plan.combiner,
+                plan.csi_sent,
+                plan.recording,
+                plan.clipping_db,
+            )
         except radios.RadioConfigError as error:
             raise UsageError(str(error)) from error
         except OSError as error:
-            raise UsageError(f"--record-iq: cannot write to {iq}: {error.strerror}") from error
-        return OpenRadio(link, options.model_dump(mode="json"), numerology.sample_rate)
+            raise UsageError(
+                f"--record-iq: cannot write to {plan.recording}: {error.strerror}"
+            ) from error
+        return OpenRadio(link, options.model_dump(mode="json"), plan.numerology.sample_rate)
 
     return open_

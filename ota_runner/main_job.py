@@ -13,11 +13,13 @@ from pathlib import Path
 from types import FrameType
 
 from ota_runner.choice import Choice
-from ota_runner.config import FADING, Layer, Settings, resolve, resolve_numerology
+from ota_runner.config import FADING, Layer, RunConfig, Settings, resolve, resolve_numerology
 from ota_runner.console import ProgressView, print_table, result_table, say
 from ota_runner.errors import ExitCode, LinkFailed, UsageError
+from ota_runner.feedback_loop import FeedbackLoop
 from ota_runner.numerology import numerology_label
-from ota_runner.radios import OpenRadio, RadioChoice
+from ota_runner.precoding import precoding
+from ota_runner.radios import LinkPlan, OpenRadio, RadioChoice
 from ota_runner.record import Manifest, PictureRecord, RunFolder, first_difference
 from ota_runner.report import write_report
 from ota_runner.run import Job, Observer, send_pictures
@@ -109,7 +111,7 @@ def run_job(
         RadioUnavailable: the radio is not there.
         OutputFailed: the folder cannot be written any more.
     """
-    run = settings.run
+    run, mimo = settings.run, precoding(settings)
     plan = schedule(run, choice)
     pictures = plan.pictures
     old = run_to_resume(settings, invocation)
@@ -117,7 +119,17 @@ def run_job(
     interrupted = False
     try:
         recording = folder.new_iq() if run.record_iq else None
-        radio = choice.open(settings.radio, resolve_numerology(run), recording, run.clipping)
+        radio = choice.open(
+            settings.radio,
+            LinkPlan(
+                resolve_numerology(run),
+                recording,
+                run.clipping,
+                mimo.precoder,
+                mimo.combiner,
+                mimo.reports,
+            ),
+        )
         with radio.link as link:
             manifest = _manifest(settings, codec, radio, plan, invocation.command)
             done = _go_on(folder, manifest) if old else []
@@ -125,7 +137,15 @@ def run_job(
                 folder.begin(settings.as_mapping(), manifest)
             finished = {record.picture for record in done}
             job = Job(
-                codec, settings.scheme, run.weights, run.cbr, run.snr, plan.trace_db, run.seed
+                codec=codec,
+                options=settings.scheme,
+                weights=run.weights,
+                cbr=_codec_cbr(run),
+                snr_db=run.snr,
+                trace_db=plan.trace_db,
+                seed=run.seed,
+                streams=run.streams,
+                feedback=FeedbackLoop(mimo.reports, run.feedback_delay),
             )
             left = [picture for picture in pictures if picture.number not in finished]
             with view(len(pictures), len(finished)) as observer:
@@ -153,9 +173,15 @@ def open_codec(settings: Settings) -> Codec:
     """
     run = settings.run
     try:
-        return registry.load(run.scheme, run.preset, run.cbr, run.weights)
+        return registry.load(run.scheme, run.preset, _codec_cbr(run), run.weights)
     except ValueError as error:
-        raise UsageError(str(error)) from error
+        because = f"; --streams {run.streams} asks it for as many symbols a channel use"
+        raise UsageError(f"{error}{because if run.streams > 1 else ''}") from error
+
+
+def _codec_cbr(run: RunConfig) -> float | None:
+    """Symbols for each source value that a codec is asked for: one a stream and channel use."""
+    return None if run.cbr is None else run.cbr * run.streams
 
 
 def run_to_resume(settings: Settings, invocation: Invocation) -> RunFolder | None:

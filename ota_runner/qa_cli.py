@@ -27,14 +27,13 @@ from torch import Tensor
 from ota_runner import choice, cli, main_job, run
 from ota_runner.choice import OF_THE_CALL
 from ota_runner.cli import execute
-from ota_runner.radios import IdealOptions, OpenRadio, RadioChoice
+from ota_runner.radios import IdealOptions, LinkPlan, OpenRadio, RadioChoice
 from semcom_models import metrics
 from semcom_models.codecs import registry
 from semcom_models.codecs.base import Codec
 from semcom_models.data import load_picture
 from semcom_phy.exchange import ReceivedDigital, Reception
 from semcom_phy.ideal import IdealLink
-from semcom_phy.numerology import Numerology
 
 SUMMARY_KEYS: dict[str, Any] = {
     "format": int,
@@ -699,9 +698,7 @@ def test_a_bound_runs_on_no_waveform(
     assert list(tmp_path.iterdir()) == []
 
 
-def _open_nothing(
-    options: BaseModel, numerology: Numerology, iq: Path | None, clipping_db: float | None
-) -> OpenRadio:
+def _open_nothing(options: BaseModel, plan: LinkPlan) -> OpenRadio:
     raise AssertionError("no radio is opened for a bound")
 
 

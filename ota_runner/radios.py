@@ -7,7 +7,7 @@ Nothing of GNU Radio is imported before a radio that needs it is asked for.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ota_runner.errors import RadioUnavailable, UsageError
 from semcom_models.channel_options import ChannelOptions
+from semcom_phy.exchange import Combiner, ComplexArray, Precoder
 from semcom_phy.ideal import IdealLink
 from semcom_phy.link import Link
 from semcom_phy.numerology import Numerology
@@ -53,9 +54,29 @@ class OpenRadio:
     sample_rate: float | None
 
 
-Opener: TypeAlias = Callable[[BaseModel, Numerology, Path | None, float | None], OpenRadio]
-"""Makes a link from a radio's options, the numerology, the folder for recordings or None, and the
-transmitter's clipping in dB or None; raises ``RadioUnavailable`` or ``UsageError``."""
+@dataclass(frozen=True)
+class LinkPlan:
+    """What a link is to be, whatever the radio.
+
+    Attributes:
+        numerology: of the waveform.
+        recording: folder in which samples are recorded, None for none.
+        clipping_db: limit of the transmitter's magnitude, None for none.
+        precoder, combiner: at transmitter and receiver, None for none.
+        csi_sent: channels fed back, by ``csi_id``, for the combiner.
+    """
+
+    numerology: Numerology
+    recording: Path | None = None
+    clipping_db: float | None = None
+    precoder: Precoder | None = None
+    combiner: Combiner | None = None
+    csi_sent: Mapping[int, ComplexArray] | None = None
+
+
+Opener: TypeAlias = Callable[[BaseModel, LinkPlan], OpenRadio]
+"""Makes a link from a radio's options and a plan; raises ``RadioUnavailable`` or
+``UsageError``."""
 
 
 @dataclass(frozen=True)
@@ -107,21 +128,22 @@ def choose_radio(name: str) -> RadioChoice:
     )
 
 
-def _open_ideal(
-    options: BaseModel, numerology: Numerology, iq: Path | None, clipping_db: float | None
-) -> OpenRadio:
+def _open_ideal(options: BaseModel, plan: LinkPlan) -> OpenRadio:
     assert isinstance(options, IdealOptions)
-    if iq is not None:
+    if plan.recording is not None:
         raise UsageError("--record-iq: --radio ideal has no samples; use --radio loopback")
-    if clipping_db is not None:
+    if plan.clipping_db is not None:
         raise UsageError("--clipping: --radio ideal has no samples; use --radio loopback")
     try:
         link = IdealLink(
             options.snr_db,
-            numerology,
+            plan.numerology,
             seed=options.seed,
             erase_probability=options.erase_fragments,
             multipath=options.multipath(),
+            precoder=plan.precoder,
+            combiner=plan.combiner,
+            continues=options.channel_continues,
         )
     except ValueError as error:
         raise UsageError(f"radio 'ideal': {error}") from error

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ota_runner.digital_sections import digital_records
 from ota_runner.errors import LinkFailed, one_line
+from ota_runner.feedback_loop import FeedbackLoop
 from ota_runner.frame_records import frame_records
 from ota_runner.pictures import Picture
 from ota_runner.record import Label, Latency, PictureRecord, RunFolder
@@ -52,6 +53,8 @@ class Job:
         snr_db: what the encoder is told of the channel, unless there is a trace.
         trace_db: SNR of each picture by number: the link's, and what the encoder is told.
         seed: of the codec's randomness, together with the picture's number.
+        streams: spatial streams on which symbols take turns.
+        feedback: what the transmitter learns of the channel.
     """
 
     codec: Codec
@@ -61,6 +64,8 @@ class Job:
     snr_db: float
     trace_db: Sequence[float] | None
     seed: int
+    streams: int = 1
+    feedback: FeedbackLoop = field(default_factory=FeedbackLoop)
 
     def snr_of(self, picture: int) -> float:
         """Es/N0 of a picture in dB."""
@@ -155,9 +160,10 @@ def _send_picture(draft: _Draft, job: Job, link: Link, folder: RunFolder) -> Pic
         "sha256": hashlib.sha256((folder.path / sent).read_bytes()).hexdigest(),
         "snr_set_db": snr_db,
     }
-    state = ChannelState(snr_db=snr_db)
+    state = job.feedback.state(snr_db, link.stats.stream_time_s)
     with draft.timed("encode"):
         [transmission] = job.codec.encode([image], state, job.request(draft.picture.number))
+    transmission = replace(transmission, streams=job.streams)
     uses = channel_uses(transmission)
     draft.fields |= {
         "label": Label(**vars(transmission.label)),
@@ -168,6 +174,7 @@ def _send_picture(draft: _Draft, job: Job, link: Link, folder: RunFolder) -> Pic
     if job.trace_db is not None:
         _set_snr(link, snr_db)
     reception = _carry(draft, transmission, state, link)
+    job.feedback.learn(reception)
     draft.fields["digital"] = digital_records(transmission, reception)
     draft.fields["air_cbr"] = draft.fields["samples"] / image.numel()
     if reception is None:

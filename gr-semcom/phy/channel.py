@@ -123,11 +123,9 @@ class SampleChannel:
                 f"{numerology.sample_rate}"
             )
         self.config, self._numerology = config, numerology
+        self.set_snr_db(config.snr_db)
         self._rx, self._tx = numerology.rx_antennas, numerology.tx_antennas
         self._turns = config.cfo_hz / numerology.sample_rate
-        self._noise_scale = (
-            None if config.snr_db is None else math.sqrt(0.5 * 10 ** (-config.snr_db / 10))
-        )
         sequence = np.random.SeedSequence(seed)
         self._noise = np.random.default_rng(sequence)
         # The first child is the fading's, see realise().
@@ -139,6 +137,10 @@ class SampleChannel:
         losses = config.impairments.gaps
         self._gaps = None if losses is None else GapMask(losses, numerology.sample_rate, gaps)
         self._position = 0  # of the next sample on the receiver's clock
+
+    def set_snr_db(self, snr_db: float | None) -> None:
+        """Choose the noise of the samples that come out from now on, as in the configuration."""
+        self._noise_scale = None if snr_db is None else math.sqrt(0.5 * 10 ** (-snr_db / 10))
 
     def process(self, samples: ComplexArray) -> ComplexArray:
         """Pass a piece of the stream.

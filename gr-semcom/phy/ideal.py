@@ -65,6 +65,8 @@ class IdealLink(AbstractContextManager["IdealLink"]):
         erase_probability: probability with which each other fragment is lost, independently.
         multipath: a fading channel or a trace; None for white Gaussian noise and nothing else
             (all antennas at one end share the signal where the other has fewer).
+        continues: the channel goes on from picture to picture, by the samples of the frames, in
+            the place of a realisation for each.
         precoder: fed with the CSI of a picture's :class:`ChannelState`; None for none.
         combiner: at the receiver, told the same CSI; None for unbiased linear MMSE detection of
             streams that were not precoded.
@@ -84,6 +86,7 @@ class IdealLink(AbstractContextManager["IdealLink"]):
         multipath: Multipath | None = None,
         precoder: Precoder | None = None,
         combiner: Combiner | None = None,
+        continues: bool = False,
     ) -> None:
         if not 0.0 <= erase_probability <= 1.0:
             raise ValueError(f"erase_probability is {erase_probability}; it must lie in 0 to 1")
@@ -97,6 +100,7 @@ class IdealLink(AbstractContextManager["IdealLink"]):
         self._channel = ChannelConfig(multipath=multipath)
         realise(self._channel, numerology, seed)  # says now what does not fit
         self._precoder, self._combiner = precoder, combiner
+        self._continues = continues
         self._stats = LinkStats()
         self._sample = 0
         self._waiting: deque[_Sent] = deque()
@@ -163,11 +167,11 @@ class IdealLink(AbstractContextManager["IdealLink"]):
         numerology, seed = self.numerology, [self.seed, sent.picture]
         rng = np.random.default_rng([*seed, 0])
         noise_var = 10.0 ** (-sent.snr_db / 10.0)
-        faded = realise(self._channel, numerology, seed)
+        faded = realise(self._channel, numerology, self.seed if self._continues else seed)
         straight = np.eye(numerology.rx_antennas, dtype=np.complex64)
         process = faded or ConstantTaps(np.zeros(1), straight[None])
         channel = KnownChannel(process, numerology, self._precoder, self._combiner)
-        begin = self._sample
+        begin = 0 if self._continues else self._sample
         for frame in sent.frames:
             received = channel.carry(frame, self._sample - begin, noise_var, sent.csi, rng)
             # Of a channel that does nothing there is nothing to tell.
@@ -178,7 +182,7 @@ class IdealLink(AbstractContextManager["IdealLink"]):
     @property
     def stats(self) -> LinkStats:
         """What was carried so far; ``samples`` counts channel uses, as there is no waveform."""
-        return replace(self._stats)
+        return replace(self._stats, stream_time_s=self._sample / self.numerology.sample_rate)
 
     def send(self, picture: int, transmission: Transmission, state: ChannelState) -> None:
         """Send a picture, see :class:`semcom_phy.link.Link`."""

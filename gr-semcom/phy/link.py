@@ -25,12 +25,14 @@ class LinkStats:
             guard around every picture included; divided by the source dimensions it is the
             air CBR. Channel uses where the link has no waveform.
         seconds: wall-clock seconds spent between ``send`` and the end of ``receive``.
+        stream_time_s: sample-clock time at which the next picture is sent.
     """
 
     frames_sent: int = 0
     frames_received: int = 0
     samples: int = 0
     seconds: float = 0.0
+    stream_time_s: float = 0.0
 
     @property
     def frames_lost(self) -> int:

@@ -55,6 +55,7 @@ class Framer(GuardedBlock):
         pictures_waiting: submitted and not yet out with their silence.
         frames_sent: frames modulated.
         burst_samples: their samples per antenna, silence not counted.
+        stream_time_s: of all samples made so far, silence counted, on the sample clock.
         samples_out: samples per antenna put out, silence included.
     """
 
@@ -77,6 +78,7 @@ class Framer(GuardedBlock):
         self.pictures_waiting = 0
         self.frames_sent = 0
         self.burst_samples = 0
+        self.stream_time_s = 0.0
         self.samples_out = 0
         self.set_min_output_buffer(_BUFFER)
         self.handle("transmissions", self._on_transmission)
@@ -142,7 +144,10 @@ class Framer(GuardedBlock):
             samples = self._modulator.frame(frame, burst.csi)
             self.frames_sent += 1
             self.burst_samples += samples.shape[1]
+            self.stream_time_s += samples.shape[1] / self._numerology.sample_rate
             if frame is burst.frames[-1]:
+                # At once: the picture may be received before its silence is out.
+                self.stream_time_s += self._silence / self._numerology.sample_rate
                 self._tag("tx_eob", self.samples_out + samples.shape[1] - 1)
             yield samples
         yield np.zeros((self._numerology.tx_antennas, self._silence), np.complex64)

@@ -104,6 +104,7 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
             frames_received=self._frames_received,
             samples=self._framer.burst_samples,
             seconds=self._seconds,
+            stream_time_s=self._framer.stream_time_s,
         )
 
     @property

@@ -28,13 +28,15 @@ class LoopbackChannel(GuardedBlock):
 
     At a tag ``picture`` the channel starts afresh, its clocks too, with fading and noise that
     depend on the seed and the picture's number alone: a picture meets the same channel whichever
-    were sent before it.
+    were sent before it. A channel that continues does none of that: it advances by the samples
+    that pass, silence between pictures included.
 
     Args:
         config: what the channel does; its ``start_sample`` and ``stop_sample`` count from where
             the channel starts.
         numerology: sample rate and antennas.
         seed: of all that is drawn.
+        continues: from picture to picture.
 
     Attributes:
         samples_in, samples_out: per antenna so far; whatever of ``samples_in`` could come out
@@ -44,9 +46,16 @@ class LoopbackChannel(GuardedBlock):
         ValueError: a channel that does not fit the numerology.
     """
 
-    def __init__(self, config: ChannelConfig, numerology: Numerology, seed: int = 0) -> None:
+    def __init__(
+        self,
+        config: ChannelConfig,
+        numerology: Numerology,
+        seed: int = 0,
+        continues: bool = False,
+    ) -> None:
         super().__init__("semcom_loopback_channel", numerology.tx_antennas, numerology.rx_antennas)
         self._config, self._numerology, self._seed = config, numerology, seed
+        self._continues = continues
         self._channel = SampleChannel(config, numerology, seed)
         self._pending: ComplexArray = np.empty((numerology.rx_antennas, 0), np.complex64)
         self.samples_in = 0
@@ -91,9 +100,12 @@ class LoopbackChannel(GuardedBlock):
         before, *bursts = np.split(samples, [tag.offset - begun for tag in tags], axis=1)
         heard = [self._channel.process(before)]
         for tag, burst in zip(tags, bursts, strict=True):
-            heard.append(self._channel.flush())
-            seed = [self._seed, pmt.to_long(tag.value)]
-            self._channel = SampleChannel(self._config, self._numerology, seed)
+            if self._continues:
+                self._channel.set_snr_db(self._config.snr_db)
+            else:
+                heard.append(self._channel.flush())
+                seed = [self._seed, pmt.to_long(tag.value)]
+                self._channel = SampleChannel(self._config, self._numerology, seed)
             heard.append(self._channel.process(burst))
         return np.concatenate(heard, axis=1)
 

@@ -75,6 +75,29 @@ def test_each_picture_meets_the_channel_from_its_start(max_items: int) -> None:
     assert np.allclose(received, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("max_items", [1000, 100_000])
+def test_a_channel_that_continues_passes_over_pictures(max_items: int) -> None:
+    waveform = numerology("narrow")
+    samples = noise(1, 60_000)
+    block = LoopbackChannel(CONFIG, waveform, seed=5, continues=True)
+    received, _ = through_block(samples, block, 1, max_items, (0, 7), (25_001, 8))
+    expected = SampleChannel(CONFIG, waveform, seed=5).process(samples)
+    assert received.shape == expected.shape
+    assert np.allclose(received, expected, atol=1e-5)
+
+
+def test_the_noise_of_a_channel_that_continues_changes_with_the_picture() -> None:
+    silence = np.zeros((1, 40_000), np.complex64)
+    block = LoopbackChannel(ChannelConfig(snr_db=0.0), numerology("narrow"), continues=True)
+    block.set_snr_db(20.0)
+    received, _ = through_block(silence, block, 1, 100_000, (20_000, 1))
+    power = [
+        np.mean(np.abs(part) ** 2) for part in np.split(received[0, :39_000], [19_500, 20_500])
+    ]
+    assert power[0] == pytest.approx(1.0, rel=0.05)
+    assert power[2] == pytest.approx(0.01, rel=0.05)
+
+
 def test_no_tag_passes() -> None:
     block = LoopbackChannel(ChannelConfig(), numerology("narrow"))
     received, tags = through_block(noise(1, 5000), block, 1, 100_000, (100, 0))

@@ -142,7 +142,9 @@ class LoopbackRadio(Radio):
                 multipath=config.multipath(),
                 impairments=config.impairments(),
             )
-            self._channel = LoopbackChannel(channel, numerology, config.seed)
+            self._channel = LoopbackChannel(
+                channel, numerology, config.seed, config.channel_continues
+            )
         except ValueError as error:
             raise RadioConfigError(f"radio 'loopback': {error}") from error
         except OSError as error:

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Antennas, streams and feedback of a run, on the symbol-level radio."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ota_runner.cli import execute
+from ota_runner.feedback_loop import FeedbackLoop
+from semcom_models.data import sample_pictures, save_picture
+from semcom_phy.csi_feedback import CsiReports
+from semcom_phy.exchange import CodecLabel, PictureHeader, Reception
+from semcom_phy.numerology import NARROW
+
+MIMO = ["--radio", "ideal", "--antennas", "2x2", "--channel", "rayleigh", "--snr", "12"]
+
+
+def records(output: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (output / "images.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> str:
+    path = tmp_path / "picture.png"
+    save_picture(path, sample_pictures()[0][1][:, :65, :63])  # odd: the last symbol is alone
+    return str(path)
+
+
+@pytest.mark.parametrize("scheme", ["linear", "jpeg+ldpc"])
+def test_two_streams_take_half_the_channel_uses(scheme: str, picture: str, tmp_path: Path) -> None:
+    uses: dict[int, int] = {}
+    for streams in (1, 2):
+        output = tmp_path / str(streams)
+        words = ["--scheme", scheme, "--streams", str(streams), "--output", str(output)]
+        assert execute([*MIMO, *words, "--images", picture]) == 0
+        (record,) = records(output)
+        uses[streams] = record["channel_uses"]
+        assert record["cbr"] == pytest.approx(uses[streams] / (3 * 65 * 63))
+    assert 0 <= 2 * uses[2] - uses[1] <= 2  # each section by itself
+
+
+def test_cbr_counts_channel_uses(picture: str, tmp_path: Path) -> None:
+    for streams in (1, 2):
+        output = tmp_path / str(streams)
+        words = ["--scheme", "jpeg+ldpc", "--cbr", "0.4", "--streams", str(streams)]
+        assert execute([*MIMO, *words, "--images", picture, "--output", str(output)]) == 0
+        (record,) = records(output)
+        assert 0.3 < record["cbr"] <= 0.4
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--antennas", "1x2", "--streams", "2"], "--streams 2 needs two antennas at both ends"),
+        (["--antennas", "1x2", "--precoder", "svd"], "--precoder svd needs two transmit antennas"),
+        (["--precoder", "pcen"], "--precoder pcen is made for two streams: use --streams 2"),
+        (["--csi-error", "0.1"], "--csi-error goes with --precoder svd or pcen"),
+        (["--precoder", "svd", "--csi-bits", "1"], "--csi-bits 1 is too few"),
+        (
+            ["--precoder", "pcen", "--streams", "2", "--scheme", "linear"],
+            "linear has none: use --precoder svd",
+        ),
+        (
+            ["--precoder", "pcen", "--streams", "2", "--scheme", "jpeg+ldpc"],
+            "--mcs adaptive has many: name one",
+        ),
+        (
+            ["--precoder", "pcen", "--streams", "2", "--scheme", "jpeg+ldpc", "--mcs", "table1:20"],
+            "PCEN was trained for QPSK, 16QAM, not for 64QAM; choose another --mcs",
+        ),
+        (
+            ["--streams", "2", "--scheme", "adjscc", "--cbr", "0.1667"],
+            "--streams 2 asks it for as many symbols a channel use",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_said_on_one_line(
+    words: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert execute([*MIMO, *words]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def reception(picture: int) -> Reception:
+    rng = np.random.default_rng(picture)
+    csi = (rng.standard_normal((100, 2, 2, 2)) @ np.array([1, 1j])).astype(np.complex64)
+    return Reception(
+        PictureHeader(picture, 2, 2, CodecLabel(1), ()),
+        (),
+        noise_var=0.1,
+        frame_snr_db=np.full(1, 10.0, np.float32),
+        csi=csi,
+        stream_time_s=float(picture),
+    )
+
+
+@pytest.mark.parametrize("delay", [0, 2])
+def test_feedback_is_late_by_so_many_pictures(delay: int) -> None:
+    reports = CsiReports(NARROW)
+    loop = FeedbackLoop(reports, delay)
+    for picture in range(6):
+        state = loop.state(7.0, picture + 0.5)
+        assert state.snr_db == 7.0
+        if picture <= delay:
+            assert (state.csi, state.csi_id) == (None, 0)
+        else:
+            assert state.csi_id == picture - delay
+            assert state.csi is reports[state.csi_id]
+            assert state.age_s == pytest.approx(delay + 1.5)
+        loop.learn(reception(picture))
+
+
+def test_a_lost_picture_leaves_the_last_report_in_force() -> None:
+    loop = FeedbackLoop(CsiReports(NARROW))
+    loop.learn(reception(0))
+    loop.learn(None)
+    assert loop.state(7.0, 2.0).csi_id == 1
+    silent = FeedbackLoop()
+    silent.learn(reception(0))
+    assert silent.state(7.0, 2.0).csi is None
+
+
+def test_the_channel_fed_back_is_used(picture: str, tmp_path: Path) -> None:
+    """One stream from two antennas: beamforming gains what a second antenna can, 3 dB and more."""
+    received = {}
+    for precoder in ("none", "svd"):
+        output = tmp_path / precoder
+        words = ["--scheme", "linear", "--antennas", "2x1", "--channel-continues", "--count", "5"]
+        words += ["--precoder", precoder, "--images", picture, "--output", str(output)]
+        assert execute([*MIMO, *words]) == 0
+        received[precoder] = [SimpleNamespace(**record) for record in records(output)]
+    first = [runs[0].snr_estimated_db for runs in received.values()]
+    assert first[0] == pytest.approx(first[1], abs=1e-6)
+    for plain, formed in zip(received["none"][1:], received["svd"][1:], strict=True):
+        assert formed.snr_estimated_db > plain.snr_estimated_db + 1
