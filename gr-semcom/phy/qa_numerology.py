@@ -4,7 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from semcom_phy.channel import ChannelConfig, ChannelTap, SampleChannel
+from semcom_phy.exchange import CodecLabel, ComplexArray, PictureHeader, SectionEntry
+from semcom_phy.fragments import Frame
+from semcom_phy.header import FrameHeader
+from semcom_phy.modulator import Modulator
 from semcom_phy.numerology import NARROW, WIDE, Numerology, evenly_spaced_pilots, preset
 from semcom_phy.preamble import (
     cyclic_delay_phases,
@@ -14,6 +21,7 @@ from semcom_phy.preamble import (
     training_carriers,
     training_grid,
 )
+from semcom_phy.receiver import Receiver, lookahead_samples
 
 
 @pytest.mark.parametrize("numerology", [NARROW, WIDE], ids=lambda n: n.name)
@@ -67,8 +75,9 @@ def test_payload_sizes_that_no_frame_carries(count: int) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("fft_size", 8),
+        ("fft_size", 16),
         ("half_width", 64),
+        ("half_width", 7),
         ("tx_antennas", 3),
         ("rx_antennas", 0),
         ("cyclic_prefix", 2),
@@ -83,11 +92,21 @@ def test_payload_sizes_that_no_frame_carries(count: int) -> None:
         ("training_symbols", 4),
         ("max_cfo_hz", 3e5),
         ("guard_samples", -1),
+        ("spreading", "walsh"),
     ],
 )
 def test_impossible_numerologies_are_refused(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match="narrow"):
         replace(NARROW, **{field: value})
+
+
+def test_two_antennas_need_more_carriers_and_a_shorter_prefix() -> None:
+    small = {"half_width": 12, "pilot_carriers": (-6, 6)}
+    replace(NARROW, cyclic_prefix=64, **small)
+    with pytest.raises(ValueError, match="8 tx_antennas = 16 to"):
+        replace(NARROW, tx_antennas=2, **small)
+    with pytest.raises(ValueError, match=r"\(2 tx_antennas\) = 32"):
+        replace(NARROW, tx_antennas=2, cyclic_prefix=64)
 
 
 @pytest.mark.parametrize("training_symbols", [3, 5, 7, 9, 11])
@@ -120,3 +139,73 @@ def test_two_antennas_are_apart_by_half_a_symbol() -> None:
     delay = numerology.fft_size // 2
     expected = np.exp(-2j * np.pi * carriers * delay / numerology.fft_size)
     np.testing.assert_allclose(cyclic_delay_phases(numerology)[:, 1], expected, atol=1e-5)
+
+
+@st.composite
+def _numerologies(draw: st.DrawFn) -> Numerology:
+    """Any that is not refused, its band between a third and nine tenths of the sample rate."""
+    tx = draw(st.integers(1, 2))
+    fft_size = draw(st.integers(50 * tx, 512))
+    half_width = draw(st.integers(max(8 * tx, -(-fft_size // 6)), int(0.45 * fft_size)))
+    return Numerology(
+        "any",
+        fft_size=fft_size,
+        cyclic_prefix=draw(st.integers(4, fft_size // (2 * tx))),
+        half_width=half_width,
+        pilot_carriers=evenly_spaced_pilots(half_width, 2 * draw(st.integers(1, half_width // 2))),
+        sample_rate=10.0 ** draw(st.integers(4, 8)),
+        tx_antennas=tx,
+        rx_antennas=draw(st.integers(1, 2)),
+        fragment_symbols=draw(st.integers(1, 40)),
+        training_symbols=draw(st.sampled_from([3, 5, 7, 9, 11])),
+        max_cfo_hz=0.0,
+        guard_samples=draw(st.integers(0, 500)),
+        spreading=draw(st.sampled_from(["none", "dft"])),
+    )
+
+
+def _gaussian(rng: np.random.Generator, shape: tuple[int, ...]) -> ComplexArray:
+    parts = rng.standard_normal((*shape, 2)) * np.sqrt(0.5)
+    return (parts[..., 0] + 1j * parts[..., 1]).astype(np.complex64)
+
+
+def _orthogonal_paths(rng: np.random.Generator, rx: int, tx: int) -> ChannelTap:
+    """Gains of magnitude one from each antenna to each, of random phases."""
+    left, right = np.exp(2j * np.pi * rng.random((2, 2)))
+    gains = left[:, None] * np.array([[1, 1], [1, -1]]) * right
+    return ChannelTap(0.0, tuple(map(tuple, gains[:rx, :tx].tolist())))
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(_numerologies(), st.integers(0, 1 << 30), st.floats(-0.2, 0.2))
+def test_a_frame_of_any_numerology_comes_back(
+    numerology: Numerology, seed: int, carrier_offset: float
+) -> None:
+    free = 0.5 - numerology.half_width / numerology.fft_size
+    reach = min(0.2, free) * numerology.sample_rate
+    numerology = replace(numerology, max_cfo_hz=reach)
+    rng = np.random.default_rng(seed)
+    tx, rx = numerology.tx_antennas, numerology.rx_antennas
+    streams = int(rng.integers(1, min(tx, rx) + 1))
+    count = int(rng.integers(1, numerology.fragment_capacity + 1))
+    section = SectionEntry(False, count, 0, streams)
+    header = FrameHeader(PictureHeader(3, 512, 512, CodecLabel(1), (section,)))
+    sent = Frame(header, _gaussian(rng, (streams, count)))
+    samples = Modulator(numerology).frame(sent)
+    assert samples.shape == (tx, numerology.frame_samples(count))
+    config = ChannelConfig(
+        25.0,
+        cfo_hz=carrier_offset / 0.2 * reach,
+        delay=float(rng.uniform(0, 50)),
+        taps=(_orthogonal_paths(rng, rx, tx),),
+    )
+    channel = SampleChannel(config, numerology, seed)
+    silence = np.zeros((tx, lookahead_samples(numerology) + 100), np.complex64)
+    receiver = Receiver(numerology)
+    # Without a flush: the silence is all that the receiver needs.
+    [received] = receiver.push(channel.process(np.hstack([silence[:, :300], samples, silence])))
+    assert received.header == header
+    assert received.payload.shape == received.noise_var.shape == (streams, count)
+    error = np.abs(received.payload - sent.payload) ** 2
+    assert np.mean(error / received.noise_var) < 1.5 + 8 / np.sqrt(error.size)
+    assert np.median(received.noise_var) < 0.05
