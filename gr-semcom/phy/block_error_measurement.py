@@ -22,7 +22,7 @@ from semcom_phy.block_error_curve import (
     fit,
     shannon_limit_db,
 )
-from semcom_phy.channel_codes import RateMatchedConvolutional
+from semcom_phy.channel_codes import NewRadioLDPC, WirelessLANLDPC
 from semcom_phy.mcs_tables import MCS, ModulationCoding
 
 _SECTION_BITS = (24, 50, 100, 170, 292, 293, 600, 1434, 3824, 3825, 5800, 8424)
@@ -106,7 +106,7 @@ def measure(scheme: ModulationCoding, section_bits: int, seed: int) -> list[Coun
 def measured_sections() -> Iterator[tuple[ModulationCoding, int]]:
     """Schemes with sections of one block: the ends of each base graph's range, and some between."""
     for scheme in MCS:
-        if isinstance(scheme.code, RateMatchedConvolutional):
+        if not isinstance(scheme.code, NewRadioLDPC | WirelessLANLDPC):
             continue
         cut = scheme.code.segmentation
         single = [bits for bits in _SECTION_BITS if cut(bits).blocks == 1]

@@ -10,12 +10,13 @@ which is :func:`semcom_phy.interleaving.scrambling_bits` for want of a terminal 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from semcom_phy import qam
-from semcom_phy.channel_codes import ChannelCode
+from semcom_phy.channel_codes import ChannelCode, Uncoded
 from semcom_phy.exchange import (
     BitArray,
     BoolArray,
@@ -24,11 +25,18 @@ from semcom_phy.exchange import (
     ReceivedDigital,
 )
 from semcom_phy.interleaving import scrambling_bits
-from semcom_phy.mcs_tables import MCS, ModulationCoding, mcs_index, modulation_coding
+from semcom_phy.mcs_tables import (
+    MCS,
+    SIDE_INFORMATION,
+    ModulationCoding,
+    mcs_index,
+    modulation_coding,
+)
 from semcom_phy.segmentation import Segmentation
 
 __all__ = [
     "MCS",
+    "SIDE_INFORMATION",
     "ModulationCoding",
     "decode_symbols",
     "encode_bits",
@@ -121,8 +129,8 @@ def decode_symbols(
         mcs: index into :data:`MCS`.
 
     Returns:
-        Hard decisions, whether every CRC holds, and up to where those of the code blocks do; no
-        a-posteriori ratios.
+        Hard decisions, whether every CRC holds, and up to where those of the code blocks do; ratios
+        of bits without a code.
 
     Raises:
         ValueError: a number of symbols that does not belong to such a section.
@@ -134,21 +142,36 @@ def decode_symbols(
         raise ValueError(
             f"{n_bits} bits at MCS {mcs} take [{expected}] symbols, not {list(np.shape(symbols))}"
         )
+    noise = np.broadcast_to(noise_var, expected).reshape(section.blocks, -1)
+    if isinstance(scheme.code, Uncoded):
+        return _decide(scheme, section, _ratios(scheme, symbols, noise, np.full(len(noise), True)))
     words = np.zeros((section.blocks, section.block), np.uint8)
     held = np.zeros(section.blocks, np.bool_)
-    noise = np.broadcast_to(noise_var, expected).reshape(section.blocks, -1)
     # Before anything is set aside for them: sections are as long as a header says.
     bits = np.count_nonzero(np.isfinite(noise), axis=1) * scheme.bits_per_symbol
     heard = bits >= section.block
     if heard.any():
-        received = symbols.reshape(noise.shape)[heard].ravel()
-        llr = qam.demap(received, noise[heard].ravel(), scheme.bits_per_symbol)
-        scrambling = scrambling_bits(expected * scheme.bits_per_symbol)
-        flipped = scrambling.reshape(section.blocks, -1)[heard].ravel()
-        np.negative(llr, out=llr, where=flipped.view(np.bool_))
-        llr = llr.reshape(-1, noise.shape[1] * scheme.bits_per_symbol)
+        llr = _ratios(scheme, symbols, noise, heard)
         words[heard], held[heard] = _decode_blocks(scheme.code, section, llr)
     return section.join(words, held)
+
+
+def _ratios(
+    scheme: ModulationCoding, symbols: ComplexArray, noise: FloatArray, heard: BoolArray
+) -> FloatArray:
+    """Ratios ``[heard blocks, bits]`` of the blocks heard, of noise ``[blocks, symbols]``."""
+    received = symbols.reshape(noise.shape)[heard].ravel()
+    llr = qam.demap(received, noise[heard].ravel(), scheme.bits_per_symbol)
+    scrambling = scrambling_bits(noise.size * scheme.bits_per_symbol)
+    flipped = scrambling.reshape(len(noise), -1)[heard].ravel()
+    np.negative(llr, out=llr, where=flipped.view(np.bool_))
+    return llr.reshape(-1, noise.shape[1] * scheme.bits_per_symbol)
+
+
+def _decide(scheme: ModulationCoding, section: Segmentation, llr: FloatArray) -> ReceivedDigital:
+    """Bits without a code: those that were not heard too, which the ratios tell."""
+    received = section.join(*scheme.code.decode(section, llr))
+    return replace(received, llr=llr[:, : section.payload].reshape(-1)[: section.n_bits])
 
 
 def _decode_blocks(

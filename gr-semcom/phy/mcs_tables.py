@@ -11,6 +11,7 @@ from semcom_phy.channel_codes import (
     ChannelCode,
     NewRadioLDPC,
     RateMatchedConvolutional,
+    Uncoded,
     WirelessLANLDPC,
 )
 from semcom_phy.convolutional import UMTS_1_2, UMTS_1_3
@@ -115,12 +116,23 @@ def _wireless_lan(modulation: str) -> ModulationCoding:
     )
 
 
+def _uncoded(modulation: str) -> ModulationCoding:
+    return ModulationCoding(
+        f"uncoded-{modulation.lower()}",
+        BITS_PER_SYMBOL[modulation],
+        Uncoded(),
+        Fraction(1),
+        f"{modulation} without a code: hard decisions and their ratios",
+    )
+
+
 MCS: tuple[ModulationCoding, ...] = (
     *_CONVOLUTIONAL,
     *(_of_38214(*row) for row in _TABLE_1),
     *(_of_38214("256QAM", rate) for rate in _256QAM_TABLE_2),
     *(_new_radio(qam, rate, str(rate)) for qam in ("QPSK", "16QAM") for rate in _BASELINE_RATES),
     *(_wireless_lan(modulation) for modulation in ("QPSK", "16QAM")),
+    *(_uncoded(modulation) for modulation in ("QPSK", "16QAM", "64QAM", "256QAM")),
 )
 """Modulation and coding schemes by index. Indices are part of the format on the air: rows are
 appended, never moved.
@@ -128,8 +140,9 @@ appended, never moved.
 First the convolutional codes for headers and side information. Of sections of 1000 bits, one in
 1000 is lost over Gaussian noise at an Es/N0 of -4.2 dB (side information), 0.5 dB (rate 1/3) and
 2.5 dB (rate 1/2). Then 5G LDPC: all rows of the tables of TS 38.214, and the few rates that
-papers on learned codes compare with; last the code of IEEE 802.11n that some of them take.
-:mod:`semcom_phy.link_adaptation` knows what these can do.
+papers on learned codes compare with, and the code of IEEE 802.11n that some of them take;
+:mod:`semcom_phy.link_adaptation` knows what these can do. Last the plain modulations, for codecs
+that want hard decisions or ratios of single bits.
 """
 
 
@@ -143,6 +156,11 @@ def modulation_coding(mcs: int) -> ModulationCoding:
         raise ValueError(f"MCS {mcs} is not in the table; it has 0 to {len(MCS) - 1}")
     return MCS[mcs]
 
+
+SIDE_INFORMATION = 0
+"""The protection class of side information: of what a codec needs to make use of an analogue
+payload, from 1 to some thousand bits. Fewer than one section in 1000 is lost at an Es/N0 of -3 dB,
+where the payload itself is mostly noise."""
 
 _INDEX = {scheme.name: index for index, scheme in enumerate(MCS)}
 

@@ -3,9 +3,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit
 
 from semcom_phy.digital import (
     MCS,
+    SIDE_INFORMATION,
     decode_symbols,
     encode_bits,
     max_bits,
@@ -14,7 +16,8 @@ from semcom_phy.digital import (
 )
 
 SCHEMES = range(len(MCS))
-LDPC_SCHEMES = range(3, len(MCS))
+UNCODED = range(mcs_index("uncoded-qpsk"), len(MCS))
+LDPC_SCHEMES = range(3, UNCODED[0])
 
 
 def add_noise(x, snr_db, rng):
@@ -160,10 +163,10 @@ def test_erased_symbols_are_made_up_for():
         assert not decode_symbols(y, 0.063, 6000, mcs).ok
 
 
-@pytest.mark.parametrize("n_bits", [200, 1000, 4000])
+@pytest.mark.parametrize("n_bits", [1, 32, 200, 1000, 2000, 4000])
 def test_side_information_outlives_the_payload(n_bits):
-    # Asked for: 1e-3 at -3 dB. Measured: none in 10,000 there; a dB lower is a harder test.
-    assert block_errors(n_bits, 0, -3.7, 150) <= 1
+    # Asked for: 1e-3 at -3 dB, which semcom_phy.control_loss counts; a dB lower is a harder test.
+    assert block_errors(n_bits, SIDE_INFORMATION, -3.7, 100) <= 1
 
 
 def test_side_information_has_a_cliff_where_theory_puts_it():
@@ -175,6 +178,36 @@ def test_side_information_has_a_cliff_where_theory_puts_it():
 def test_faster_modes_work_where_they_should(mcs, good, bad):
     assert block_errors(1000, mcs, good, 100) <= 1
     assert block_errors(1000, mcs, bad, 40) > 20
+
+
+@pytest.mark.parametrize("mcs", UNCODED)
+def test_ratios_of_plain_bits_tell_how_often_they_are_wrong(mcs):
+    """Over noise that differs from symbol to symbol, and with symbols that are lost."""
+    n_bits, rng = 60_000, np.random.default_rng(mcs)
+    bits = rng.integers(0, 2, n_bits)
+    x = encode_bits(bits, mcs)
+    noise_var = (10 ** rng.uniform(-2.5, 0.5, x.size)).astype(np.float32)
+    noise_var[rng.random(x.size) < 0.1] = np.inf
+    noise = rng.standard_normal((x.size, 2)).astype(np.float32).view(np.complex64)[:, 0]
+    heard = np.isfinite(noise_var)
+    y = np.where(heard, x + noise * np.sqrt(np.where(heard, noise_var, 0) / 2), np.complex64(0))
+    received = decode_symbols(y, noise_var, n_bits, mcs)
+    assert not received.ok
+    assert received.llr.shape == (n_bits,)
+    assert np.mean(received.llr == 0) == pytest.approx(0.1, abs=0.01)
+    np.testing.assert_array_equal(received.bits, received.llr < 0)
+    wrong = received.bits != bits
+    told = expit(-np.abs(received.llr.astype(np.float64)))
+    for least, most in ((0, 0.01), (0.01, 0.1), (0.1, 0.3), (0.3, 0.5)):
+        some = (told >= least) & (told < most)
+        sigma = np.sqrt(np.sum(told[some] * (1 - told[some])))
+        assert some.sum() > 500
+        assert abs(wrong[some].sum() - told[some].sum()) < 5 * sigma
+
+
+def test_a_code_leaves_no_ratios():
+    received = decode_symbols(encode_bits(np.zeros(100, int), 0), 0.1, 100, 0)
+    assert received.llr is None
 
 
 def test_long_sections_are_cut_into_blocks_that_stand_alone():

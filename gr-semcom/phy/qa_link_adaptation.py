@@ -9,7 +9,7 @@ from semcom_phy.digital import decode_symbols, encode_bits, max_bits
 from semcom_phy.link_adaptation import choose_mcs, failure_probability
 from semcom_phy.mcs_tables import MCS, TABLE_1, TABLE_2, mcs_index
 
-LDPC_SCHEMES = range(3, len(MCS))
+LDPC_SCHEMES = range(3, mcs_index("uncoded-qpsk"))
 
 
 def sections_lost(n_bits, mcs, snr_db, sections):

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from semcom_phy.mcs_tables import MCS, TABLE_1, TABLE_2, mcs_index
+from semcom_phy.mcs_tables import MCS, SIDE_INFORMATION, TABLE_1, TABLE_2, mcs_index
 
 # The column "spectral efficiency" of TS 38.214, which nobody needs but to check the others.
 EFFICIENCY_1 = """
@@ -31,7 +31,7 @@ def test_tables_are_those_of_the_standard(table, printed, orders):
 
 
 def test_indices_are_part_of_the_format_on_the_air():
-    assert len(MCS) == 48 <= 62
+    assert len(MCS) == 52 <= 62
     assert tuple(range(3, 32)) == TABLE_1
     assert TABLE_2[-8:] == tuple(range(32, 40))
     for index, name in {
@@ -43,9 +43,16 @@ def test_indices_are_part_of_the_format_on_the_air():
         40: "nr-qpsk-1/2",
         44: "nr-16qam-2/3",
         47: "wlan-16qam-3/4",
+        48: "uncoded-qpsk",
+        51: "uncoded-256qam",
     }.items():
         assert mcs_index(name) == index
         assert MCS[index].name == name
+
+
+def test_side_information_has_the_most_robust_scheme():
+    assert MCS[SIDE_INFORMATION].name == "side-information"
+    assert MCS[SIDE_INFORMATION].efficiency == min(scheme.efficiency for scheme in MCS)
 
 
 def test_names_are_unique():
