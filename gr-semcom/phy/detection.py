@@ -11,6 +11,7 @@ carrier offset that the first stage leaves open, which also gives the time of ar
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 import scipy.fft
@@ -35,6 +36,12 @@ _VERIFIED_SHARE = 30.0
 
 _NO_OTHER = 0.5
 """A carrier offset that explains so much of the energy is the right one: there is no second."""
+
+_FAR_BEYOND = 4.0
+"""An OFDM symbol's length of samples with so many times the power of most was hit by a burst."""
+
+_LIMIT = 2.0
+"""Samples are then limited to so many times that power: a burst counts like any other noise."""
 
 _CLIMBS = 4
 
@@ -69,6 +76,55 @@ def search_samples(numerology: Numerology, block: int) -> int:
 
 def _lookahead(numerology: Numerology) -> int:
     return (_CLIMBS + 1) * numerology.training_samples
+
+
+@njit(cache=True, nogil=True)
+def _powers(
+    samples: NDArray[np.complex64], length: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Median and largest mean power ``[rx]`` of pieces of ``length``, empty ones left out."""
+    antennas, count = samples.shape[0], samples.shape[1] // length
+    usual, largest = np.zeros(antennas), np.zeros(antennas)
+    powers = np.empty(count)
+    # Eight sums side by side, as wide as a vector register.
+    lanes = np.empty(8, np.float32)
+    for antenna in range(antennas):
+        heard = 0
+        for piece in range(count):
+            lanes[:] = 0.0
+            for n in range(length):
+                sample = samples[antenna, piece * length + n]
+                lanes[n & 7] += sample.real * sample.real + sample.imag * sample.imag
+            power = lanes.sum() / length
+            if power > 0.0:
+                powers[heard] = power
+                heard += 1
+        if heard:
+            usual[antenna] = np.median(powers[:heard])
+            largest[antenna] = powers[:heard].max()
+    return usual, largest
+
+
+@njit(cache=True, nogil=True)
+def _limited(samples: NDArray[np.complex64], limit: NDArray[np.float64]) -> NDArray[np.complex64]:
+    """Samples ``[rx, n]`` of which none has more power than ``limit``, ``[rx]``."""
+    limited = np.empty(samples.shape, np.complex64)
+    for antenna in range(samples.shape[0]):
+        for n in range(samples.shape[1]):
+            sample = samples[antenna, n]
+            power = sample.real * sample.real + sample.imag * sample.imag
+            if power > limit[antenna]:
+                sample *= np.float32(sqrt(limit[antenna] / power))
+            limited[antenna, n] = sample
+    return limited
+
+
+def _without_bursts(samples: ComplexArray, period: int) -> ComplexArray:
+    """Samples ``[rx, n]``, limited where there are bursts of far more power than usual."""
+    usual, largest = _powers(samples, period)
+    if (largest <= _FAR_BEYOND * usual).all():
+        return samples
+    return _limited(samples, _LIMIT * usual)
 
 
 @njit(cache=True, nogil=True)
@@ -157,7 +213,7 @@ def _first_peak(
     correlation = np.empty(_PIECE, np.complex128)
     ratio = np.empty(_PIECE)
     squared = threshold * threshold
-    peak, value, height, rises = -1, 0j, 0.0, 0
+    peak, value, height = -1, 0j, 0.0
     known, begin, end = 0, 0, block
     while begin < end:
         count = min(_PIECE, end - begin)
@@ -165,16 +221,18 @@ def _first_peak(
         known = begin + count - 1 + span
         _correlate(products, energies, period, steps, begin, correlation[:count], ratio[:count])
         for n in range(count):
-            if peak < 0 and ratio[n] <= squared:
-                continue
             # Side lobes come over the length of a preamble before its peak, and noise may rise
-            # just before them: climb until nothing higher follows.
-            if peak < 0 or ratio[n] > height:
-                if peak < 0:
-                    end = min(begin + n + climbs * span, samples.shape[1] - span + 1)
-                peak, value, height = begin + n, correlation[n], ratio[n]
-                rises += 1
-            elif begin + n >= peak + span:
+            # just before them: climb until nothing higher follows. Relative to the energy, a
+            # preamble that was hit would be lower than side lobes in the silence before it.
+            if ratio[n] > squared:
+                product = correlation[n]
+                strength = product.real * product.real + product.imag * product.imag
+                if peak < 0 or strength > height:
+                    if peak < 0:
+                        end = min(begin + n + climbs * span, samples.shape[1] - span + 1)
+                    peak, value, height = begin + n, product, strength
+                    continue
+            if peak >= 0 and begin + n >= peak + span:
                 return peak, value
         begin += count
     return peak, value
@@ -240,6 +298,7 @@ class PreambleDetector:
         Returns:
             Position and carrier offset (cycles per sample, modulo one over an OFDM symbol).
         """
+        samples = _without_bursts(samples, self._period)
         position, correlation = _first_peak(
             samples, self._period, self._steps, block, self._threshold, _CLIMBS
         )
@@ -259,6 +318,7 @@ class PreambleDetector:
             The preamble, or None where there is none.
         """
         period, span = self._period, self._span
+        samples = _without_bursts(samples, period)
         turns = np.exp(-2j * np.pi * cfo * period * np.arange(self._signs.size))
         weights = (self._signs * turns).astype(np.complex64)
         rotation = np.exp(-2j * np.pi * cfo * np.arange(3 * period)).astype(np.complex64)

@@ -79,6 +79,7 @@ def ofdm_demodulate(
     cfo: float = 0.0,
     first: int = 0,
     offset: ComplexArray | None = None,
+    gain: float = 1.0,
 ) -> ComplexArray:
     """Turn samples into OFDM symbols.
 
@@ -91,6 +92,7 @@ def ofdm_demodulate(
         first: number of the first OFDM symbol; the carrier offset's phase counts from the first
             sample of symbol 0.
         offset: ``[antennas]`` DC offset to take out before; None for none.
+        gain: the samples are multiplied by it.
 
     Returns:
         ``[symbols, active carriers, antennas]``, contiguous.
@@ -98,7 +100,7 @@ def ofdm_demodulate(
     antennas, period = samples.shape[0], numerology.samples_per_symbol
     begin = numerology.cyclic_prefix - backoff
     symbols = samples.shape[1] // period
-    within = np.exp(-2j * np.pi * cfo * (begin + np.arange(numerology.fft_size)))
+    within = gain * np.exp(-2j * np.pi * cfo * (begin + np.arange(numerology.fft_size)))
     advance = np.exp(-2j * np.pi * cfo * period * (first + np.arange(symbols)))
     level = np.zeros(antennas, np.complex64) if offset is None else offset
     windows = _windows(

@@ -23,6 +23,7 @@ from semcom_phy.header import HEADER_SYMBOLS, FrameHeader, decode_word, encode_w
 from semcom_phy.modulator import header_grid
 from semcom_phy.numerology import Numerology
 from semcom_phy.preamble import pilot_grid, training_grid
+from semcom_phy.reliability import interference, unhit
 from semcom_phy.tracking import (
     carrier_numbers,
     match_both,
@@ -36,6 +37,9 @@ _DETECTED = 0.5
 
 _ACQUIRED = 0.15
 """And the training symbols alone."""
+
+_FEWEST_TRAINING = 2
+"""Training symbols that tell channel and noise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +73,8 @@ def _equalise(
     carriers: NDArray[np.float64],
     prior: DelayPrior,
     antennas: int,
+    weight: NDArray[np.float64],
+    interference: NDArray[np.float64],
 ) -> tuple[
     NDArray[np.complex64],
     NDArray[np.float32],
@@ -80,11 +86,10 @@ def _equalise(
 
     Returns:
         Header symbols ``[header symbols, data carriers]`` and their noise variance, of one
-        symbol; line, composite channel and noise as in :class:`Opening`.
+        symbol where all are alike; line, composite channel and noise as in :class:`Opening`.
     """
     count, receivers = training.shape[0], received.shape[2]
     none, nothing = np.empty((0, rows.size, receivers), np.complex64), np.empty(0)
-    every = np.ones(received.shape[0])
     piloted = take_carriers(received[count:], rows)
     line = np.zeros(4)
     # The first channel is taken from the symbols as they are, which is good to the offset that
@@ -92,7 +97,7 @@ def _equalise(
     for header, furthest in ((0, _DETECTED), (pilots.shape[0], _ACQUIRED)):
         straight = straighten(received[:count], line, 0, carriers, nothing)
         cells = without(straight, training)
-        average = average_cells(cells, every[:count], none, nothing, rows)
+        average = average_cells(cells, weight[:count], none, nothing, rows)
         composite, noise_var = (
             smooth_composite(average, prior, rows.size, antennas),
             average.noise_var,
@@ -106,7 +111,7 @@ def _equalise(
             noise_var,
             carriers,
             rows,
-            every[: count + header],
+            weight[: count + header],
         )
         search_drift(parts, line, furthest)
         refine_rotation(parts, line, False)
@@ -114,12 +119,13 @@ def _equalise(
         straighten(received[count:], line, count, carriers, nothing), data_rows
     )
     channel = np.empty((1, data_rows.size, receivers), np.complex64)
-    noise = np.empty((1, data_rows.size, receivers), np.float32)
+    noise = np.empty((interference.shape[0], data_rows.size, receivers), np.float32)
     for k in range(data_rows.size):
         for r in range(receivers):
             channel[0, k, r] = composite[data_rows[k], r]
-            # The channel's own error is that of an average over the training symbols.
-            noise[0, k, r] = noise_var[r] * (1 + 1 / count)
+            for row in range(noise.shape[0]):
+                # The channel's own error is that of an average over the training symbols.
+                noise[row, k, r] = noise_var[r] * (1 + 1 / average.full) + interference[row, r]
     symbols, variance = combine_antennas(straight, channel, noise)
     return symbols, variance, line, composite, noise_var
 
@@ -136,6 +142,9 @@ def decode_opening(received: ComplexArray, numerology: Numerology) -> Opening | 
     """
     training = training_grid(numerology)
     count = training.shape[0]
+    hit = interference(received)
+    weight = np.append(unhit(hit[:count], _FEWEST_TRAINING), unhit(hit[count:], 0))
+    in_header = hit[count:]
     symbols, variance, line, composite, noise_var = _equalise(
         received,
         training,
@@ -143,8 +152,10 @@ def decode_opening(received: ComplexArray, numerology: Numerology) -> Opening | 
         numerology.pilot_rows,
         numerology.data_rows,
         carrier_numbers(numerology),
-        delay_prior(numerology, count, 0),
+        delay_prior(numerology, int(weight[:count].sum()), 0),
         numerology.tx_antennas,
+        weight,
+        in_header if in_header.any() else in_header[:1],
     )
     variances = np.broadcast_to(variance, symbols.shape).ravel()
     word = decode_word(symbols.ravel()[:HEADER_SYMBOLS], variances[:HEADER_SYMBOLS])

@@ -273,6 +273,20 @@ def test_samples_that_are_not_finite_are_missing_ones() -> None:
     assert all(np.isfinite(f.payload).all() for f in frames)
 
 
+@pytest.mark.parametrize("scale", [1e-10, 1e10])
+def test_the_scale_of_the_samples_does_not_matter(scale: float) -> None:
+    samples, whole = _stream()
+    frames = _receive(samples * np.float32(scale), Receiver(NARROW))
+    assert [f.header for f in frames] == [f.header for f in whole]
+    for ours, theirs in zip(frames, whole, strict=True):
+        np.testing.assert_allclose(ours.payload, theirs.payload, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(ours.noise_var, theirs.noise_var, rtol=1e-3)
+        assert ours.snr_db == pytest.approx(theirs.snr_db, abs=1e-3)
+        assert ours.csi is not None
+        assert theirs.csi is not None
+        np.testing.assert_allclose(ours.csi / scale, theirs.csi, rtol=1e-3, atol=1e-4)
+
+
 def test_a_hole_in_the_stream_loses_the_frame_it_is_in() -> None:
     samples, whole = _stream()
     hole = whole[1].start_sample + 1500

@@ -140,6 +140,43 @@ def test_a_burst_costs_the_symbols_that_it_hits(power_db: float) -> None:
     np.testing.assert_allclose(np.delete(noise, np.arange(hit.start, hit.stop)), NOISE, rtol=0.1)
 
 
+@pytest.mark.parametrize("numerology", [NARROW, WIDE], ids=lambda n: n.name)
+@pytest.mark.parametrize("power_db", [10.0, 30.0])
+@pytest.mark.parametrize("begin", [0.3, 2.6, 5.1, 9.2, 12.4])
+def test_a_burst_on_preamble_or_header_costs_no_frame(
+    numerology: Numerology, power_db: float, begin: float
+) -> None:
+    """Of three OFDM symbols' length, beginning so many of them after each frame does."""
+    numerology = replace(numerology, fragment_symbols=16)
+    frames = _frames(numerology, 4)
+    period = numerology.samples_per_symbol / numerology.sample_rate
+    burst = Interferer(
+        power_db,
+        GAP / numerology.sample_rate + begin * period,
+        3 * period,
+        numerology.frame_samples(numerology.fragment_capacity) / numerology.sample_rate,
+    )
+    config = ChannelConfig(20.0, cfo_hz=3000.0, impairments=Impairments(interferer=burst))
+    received = _receive(frames, config, numerology)
+    assert sorted(received) == [0, 1, 2, 3]
+    error = np.mean([_errors(frame, received[i]).mean() for i, frame in enumerate(frames)])
+    announced = np.mean([received[i].noise_var.mean() for i in range(4)])
+    assert 10 * np.log10(error) < -20 + 0.8
+    assert abs(10 * np.log10(error / announced)) < 0.4
+
+
+@pytest.mark.parametrize("power_db", [20.0, 40.0])
+def test_a_short_strong_burst_on_the_payload_spares_the_rest(power_db: float) -> None:
+    frames = _frames(NARROW, 2)
+    period = NARROW.samples_per_symbol / NARROW.sample_rate
+    burst = Interferer(power_db, GAP / NARROW.sample_rate + 90 * period, 2 * period)
+    config = ChannelConfig(SNR_DB, impairments=Impairments(interferer=burst))
+    received = _receive(frames, config, NARROW)
+    noise = received[0].noise_var.reshape(NARROW.fragment_symbols, -1).mean(axis=1)
+    assert np.count_nonzero(noise > 2 * NOISE) == 2
+    assert np.median(noise) == pytest.approx(NOISE, rel=0.1)
+
+
 @pytest.mark.parametrize("gap", [333, 3000, 30_000])
 def test_a_gap_costs_what_was_in_it_and_never_the_next_frame(gap: int) -> None:
     frames = _frames(NARROW, 4)

@@ -7,6 +7,7 @@ step needs are there, so the result does not depend on how the stream was cut.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -105,6 +106,7 @@ class Receiver:
         self._found: Detection | None = None  # start counted from the stream's first sample
         self._opening: Opening | None = None
         self._symbols = 0  # of its payload, per stream
+        self._gain = 1.0  # that makes its power about one
         # The transform's window begins a quarter of the prefix early: echoes may come up to
         # that much before, and three quarters of the prefix after, the first strong path.
         self._backoff = numerology.cyclic_prefix // 4
@@ -155,9 +157,14 @@ class Receiver:
         """Do the next thing if the samples for it are there; tell whether to go on."""
         if self._found is None:
             return self._search(final)
+        if self._needed(self._found) > self._buffer.end:
+            if final:
+                self.counters.truncated += 1
+                return self._resume(self._buffer.end)
+            return False
         if self._opening is None:
-            return self._open(self._found, final)
-        return self._receive(self._found, self._opening, frames, final)
+            return self._open(self._found)
+        return self._receive(self._found, self._opening, frames)
 
     def _search(self, final: bool) -> bool:
         numerology = self.numerology
@@ -188,23 +195,21 @@ class Receiver:
         self._position = max(position, self._position)
         return True
 
-    def _available(self, stop: int, final: bool) -> bool | None:
-        """Whether samples up to ``stop`` are there; None where they never will be."""
-        if stop <= self._buffer.end:
-            return True
-        return None if final else False
+    @property
+    def _opening_symbols(self) -> int:
+        return self.numerology.training_symbols + self.numerology.header_ofdm_symbols
 
-    def _open(self, found: Detection, final: bool) -> bool:
+    def _needed(self, found: Detection) -> int:
+        """Where the opening ends or, once that is decoded, the frame."""
+        symbols = self._opening_symbols
+        if self._opening is not None:
+            symbols += self.numerology.payload_ofdm_symbols(self._symbols)
+        return found.start + symbols * self.numerology.samples_per_symbol
+
+    def _open(self, found: Detection) -> bool:
         """Decode the header."""
         numerology = self.numerology
-        symbols = numerology.training_symbols + numerology.header_ofdm_symbols
-        stop = found.start + symbols * numerology.samples_per_symbol
-        available = self._available(stop, final)
-        if available is None:
-            self.counters.truncated += 1
-            return self._resume(self._buffer.end)
-        if not available:
-            return False
+        symbols = self._opening_symbols
         opening = decode_opening(self._demodulate(found, 0, symbols), numerology)
         if opening is None:
             self.counters.header_failures += 1
@@ -228,33 +233,31 @@ class Receiver:
         return symbols if fits else 0
 
     def _demodulate(self, found: Detection, first: int, symbols: int) -> ComplexArray:
-        """OFDM symbols ``[symbols, active carriers, rx]``, the detected offset removed."""
+        """OFDM symbols ``[symbols, active carriers, rx]``, the detected offset removed.
+
+        The opening decides by how much the whole frame is amplified.
+        """
         period = self.numerology.samples_per_symbol
         start = found.start + first * period
         samples = self._buffer.view(start, start + symbols * period)
+        mean, power = _moments(samples)
+        if first == 0:
+            self._gain = _unit_gain(power)
+        offset = _dc_offset(mean, power / samples.shape[1])
         return ofdm_demodulate(
-            samples, self.numerology, self._backoff, found.cfo, first, _dc_offset(samples)
+            samples, self.numerology, self._backoff, found.cfo, first, offset, self._gain
         )
 
-    def _receive(
-        self, found: Detection, opening: Opening, frames: list[ReceivedFrame], final: bool
-    ) -> bool:
+    def _receive(self, found: Detection, opening: Opening, frames: list[ReceivedFrame]) -> bool:
         """Receive the payload."""
         numerology = self.numerology
-        first = opening.known.shape[0]
-        symbols = numerology.payload_ofdm_symbols(self._symbols)
-        stop = found.start + (first + symbols) * numerology.samples_per_symbol
-        available = self._available(stop, final)
-        if available is None:
-            self.counters.truncated += 1
-            return self._resume(self._buffer.end)
-        if not available:
-            return False
+        stop = self._needed(found)
         csi_id = opening.header.csi_id
         if csi_id and csi_id not in self._csi_sent:
             self.counters.unknown_csi += 1
         else:
-            payload = self._demodulate(found, first, symbols)
+            symbols = numerology.payload_ofdm_symbols(self._symbols)
+            payload = self._demodulate(found, self._opening_symbols, symbols)
             synchronised = synchronise(opening, payload, numerology)
             frames.append(self._equalise(found, opening.header, synchronised))
             self.counters.frames += 1
@@ -280,7 +283,7 @@ class Receiver:
             payload=payload,
             noise_var=noise_var,
             # The latest there is: feedback is used later.
-            csi=synchronised.channel[-1].copy(),
+            csi=synchronised.channel[-1] / np.float32(self._gain),
             snr_db=float(10 * np.log10(link.mean())),
             cfo_hz=(found.cfo + drift) * numerology.sample_rate,
             start_sample=found.start,
@@ -342,8 +345,22 @@ def _moments(samples: NDArray[np.complex64]) -> tuple[NDArray[np.complex64], NDA
     return mean, power
 
 
-def _dc_offset(samples: ComplexArray) -> ComplexArray:
-    """DC offset ``[rx]`` of a receiver, zero where there is hardly any."""
-    mean, power = _moments(samples)
-    seen = np.abs(mean) ** 2 * samples.shape[1] > _DC_SIGNIFICANCE * power
-    return np.where(seen, mean, np.complex64(0))
+def _dc_offset(mean: ComplexArray, usual: FloatArray) -> ComplexArray:
+    """DC offset ``[rx]``: the mean, or zero where it is hardly more than it usually is.
+
+    Args:
+        mean: of the samples, ``[rx]``.
+        usual: power that the mean of as many samples has where there is no offset.
+    """
+    return np.where(np.abs(mean) ** 2 > _DC_SIGNIFICANCE * usual, mean, np.complex64(0))
+
+
+def _unit_gain(power: FloatArray) -> float:
+    """A gain that makes the mean power of samples about one.
+
+    A power of two: it rounds nothing.
+
+    Args:
+        power: of each antenna, ``[rx]``.
+    """
+    return float(2.0 ** -round(math.log2(max(float(power.max()), _LARGEST**-2)) / 2))

@@ -26,6 +26,12 @@ _NOISE_SURPLUS = 1.3
 """The noise may be this much above what the training symbols showed; only where even that many
 symbols are hit does it matter."""
 
+_OVERPOWERED = 3.0
+"""Symbols of so many times the usual power were hit; noise and fading alone hardly do that."""
+
+_LEAST_NOISE = 1e-9
+"""Likewise below it: where samples are missing there is none at all."""
+
 
 def deviation(
     received: ComplexArray, expected: ComplexArray, noise_var: NDArray[np.floating]
@@ -40,6 +46,35 @@ def deviation(
     alike = expected[None] if expected.ndim == 2 else expected
     squares = squared_deviations(received, alike) @ (1 / np.asarray(noise_var))
     return np.asarray(squares / (received.shape[1] * received.shape[2]), np.float64)
+
+
+def interference(received: ComplexArray) -> NDArray[np.float64]:
+    """Power that symbols have beyond the others, where it is far beyond.
+
+    It needs no channel, so that the first estimate of that can do without such symbols.
+
+    Args:
+        received: ``[symbols, carriers, rx]``, sent with the same power; most were not hit.
+
+    Returns:
+        ``[symbols, rx]``, mean power of a cell beyond the median; 0 for symbols that are like
+        most.
+    """
+    nothing = np.zeros((1, *received.shape[1:]), np.complex64)
+    power = squared_deviations(received, nothing) / received.shape[1]
+    usual = np.median(power, axis=0)
+    return np.where(power > _OVERPOWERED * usual, power - usual, 0.0)
+
+
+def unhit(interference: NDArray[np.float64], fewest: int) -> NDArray[np.float64]:
+    """Weights ``[symbols]``: 1, and 0 for symbols with interference unless too few were left.
+
+    Args:
+        interference: ``[symbols, rx]``.
+        fewest: symbols that are needed.
+    """
+    weight = (interference.max(axis=1) == 0).astype(np.float64)
+    return weight if weight.sum() >= fewest else np.ones(weight.size)
 
 
 @lru_cache(maxsize=64)
@@ -69,7 +104,7 @@ def excess_noise(
     typical = float(np.partition(payload, place)[place])
     opening_limit, _ = _limits(opening_cells)
     payload_limit, quantile = _limits(payload_cells)
-    noise = min(typical / quantile, _NOISE_SURPLUS)
+    noise = min(max(typical / quantile, _LEAST_NOISE), _NOISE_SURPLUS)
     relative = np.concatenate([opening, payload]) / noise
     hit = relative > opening_limit
     hit[opening.size :] = relative[opening.size :] > payload_limit

@@ -30,7 +30,7 @@ from semcom_phy.fading_tracking import KnownGrid, channel_moves, track_channel
 from semcom_phy.numerology import Numerology
 from semcom_phy.opening import Opening
 from semcom_phy.preamble import pilot_grid
-from semcom_phy.reliability import deviation, excess_noise, hit_at_end
+from semcom_phy.reliability import deviation, excess_noise, hit_at_end, interference, unhit
 from semcom_phy.tracking import (
     KnownCells,
     carrier_numbers,
@@ -46,6 +46,9 @@ _OPENED = 0.1
 
 _FEWEST_SYMBOLS = 3
 """Of opening and payload each: hit symbols are left out as long as so many others are left."""
+
+_DEAF = 1e30
+"""Noise next to which nothing is heard, and which single precision still holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,16 +110,17 @@ def synchronise(opening: Opening, payload: ComplexArray, numerology: Numerology)
     """
     frame = _Frame(opening, payload, numerology)
     count = frame.count
-    weight = np.ones(count + payload.shape[0])
+    # Strong interference would spoil the first estimate, by which weaker one is told.
+    hit = interference(opening.received), interference(take_carriers(payload, frame.rows))
+    weight = np.concatenate([unhit(part, _FEWEST_SYMBOLS) for part in hit])
     estimated = frame.estimate(weight)
     cells = [numerology.rx_antennas * n for n in (payload.shape[1], frame.rows.size)]
     excess = excess_noise(*estimated.deviations, *cells)
-    if (excess > 1).any():
-        weight = (excess == 1).astype(np.float64)
-        for part in (weight[:count], weight[count:]):
-            if part.sum() < _FEWEST_SYMBOLS:
-                part[:] = 1.0
-        estimated = frame.estimate(weight)
+    beyond = (excess - 1)[:, None]
+    parts = beyond[:count], beyond[count:]
+    chosen = np.concatenate([unhit(part, _FEWEST_SYMBOLS) for part in parts])
+    if (chosen != weight).any():
+        estimated = frame.estimate(chosen)
         excess = excess_noise(*estimated.deviations, *cells)
     excess = excess[count:]
     varies = (excess > 1).any()
@@ -124,7 +128,7 @@ def synchronise(opening: Opening, payload: ComplexArray, numerology: Numerology)
         payload=estimated.payload,
         channel=estimated.channel,
         error_var=estimated.error_var,
-        noise_var=np.outer(excess if varies else [1.0], estimated.noise_var),
+        noise_var=np.minimum(np.outer(excess if varies else [1.0], estimated.noise_var), _DEAF),
         power=estimated.power,
         usual_noise_var=estimated.noise_var,
         drift=estimated.drift,
