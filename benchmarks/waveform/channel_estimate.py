@@ -13,7 +13,7 @@ from semcom_phy.numerology import NARROW, WIDE, Numerology
 from semcom_phy.receiver import Receiver
 
 SNRS_DB = (0, 5, 10, 15, 20, 25, 30)
-FRAMES = 150
+FRAMES = 100
 GAP = 600
 FAR_DB = 6.0
 """An error so far above its bound is no matter of averaging: the frame was found too late."""

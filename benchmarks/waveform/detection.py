@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from benchmarks.bursts import SIDE, stream, with_noise
 from benchmarks.peer import PEERS, run_peer
 from benchmarks.waveform.measurement import Effort, Goal, Measurement
 from semcom_phy.exchange import CodecLabel, DigitalSection, ReceivedDigital, Transmission
-from semcom_phy.fragments import Frame, assemble, fragment
+from semcom_phy.fragments import Frame, ReceivedFrame, assemble, fragment
 from semcom_phy.mcs_tables import mcs_index
 from semcom_phy.numerology import NARROW, WIDE, Numerology
 from semcom_phy.receiver import Receiver
@@ -20,9 +20,10 @@ from semcom_phy.receiver import Receiver
 BYTES = 96
 MODE = "nr-qpsk-526/1024"
 GAP = 1000
-SNRS_DB = (-10, -9, -8, -7, -6, -5, -4, -3, -1, 0, 1, 2, 3)
-PEER_SNRS_DB = (8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20)
-FRAMES = 4000
+SNRS_DB: tuple[float, ...] = (-10, -9, -8, -7, -6, -5, -4, -3)
+PAYLOAD_SNRS_DB: tuple[float, ...] = (-1, 0, 1, 2, 3)
+PEER_SNRS_DB: tuple[float, ...] = (8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20)
+FRAMES = 3000
 PEER_PACKETS = 1000
 BANK = 50
 """Frames that are sent again and again, each time in fresh noise."""
@@ -56,23 +57,22 @@ def _bank(numerology: Numerology, rng: np.random.Generator) -> list[Frame]:
     return frames
 
 
-def _lost(
+def _arrived(
     numerology: Numerology, snr_db: float, rounds: int, rng: np.random.Generator
-) -> tuple[float, float]:
-    """Shares of headers and of payloads lost."""
+) -> Iterator[ReceivedFrame]:
+    """Frames of the bank that arrived with the header that they were sent with."""
     bank = _bank(numerology, rng)
     samples = stream(bank, numerology, GAP)
-    headers = payloads = 0
     for _ in range(rounds):
         receiver = Receiver(numerology)
-        received = receiver.push(with_noise(samples, snr_db, rng)) + receiver.flush()
-        for frame in received:
+        for frame in receiver.push(with_noise(samples, snr_db, rng)) + receiver.flush():
             if frame.header == bank[frame.header.picture.picture % BANK].header:
-                headers += 1
-                section = assemble(frame.header.picture, 1, {0: frame}).sections[0]
-                payloads += isinstance(section, ReceivedDigital) and section.ok
-    sent = rounds * BANK
-    return 1 - headers / sent, 1 - payloads / sent
+                yield frame
+
+
+def _payload_arrived(frame: ReceivedFrame) -> bool:
+    section = assemble(frame.header.picture, 1, {0: frame}).sections[0]
+    return isinstance(section, ReceivedDigital) and section.ok
 
 
 def _peer_lost(packets: int) -> list[float]:
@@ -90,35 +90,48 @@ def detection(effort: Effort) -> Measurement:
     """
     rng = np.random.default_rng(1)
     rounds = effort.trials(FRAMES // BANK, least=1)
-    lost = {
-        numerology.name: [_lost(numerology, snr_db, rounds, rng) for snr_db in SNRS_DB]
+    sent = rounds * BANK
+    headers = {
+        numerology.name: [
+            1 - sum(1 for _ in _arrived(numerology, snr_db, rounds, rng)) / sent
+            for snr_db in SNRS_DB
+        ]
         for numerology in (NARROW, WIDE)
     }
+    payloads = [
+        1 - sum(map(_payload_arrived, _arrived(NARROW, snr_db, rounds, rng))) / sent
+        for snr_db in PAYLOAD_SNRS_DB
+    ]
     packets = effort.trials(PEER_PACKETS, least=20)
     theirs = _peer_lost(packets)
-    ours = {f"{name}: frame and header": [h for h, _ in found] for name, found in lost.items()}
-    ours["narrow: 96 coded bytes of QPSK"] = [payload for _, payload in lost["narrow"]]
-    here = starts_to_lose_db(SNRS_DB, ours["narrow: 96 coded bytes of QPSK"])
+    here = starts_to_lose_db(PAYLOAD_SNRS_DB, payloads)
     there = starts_to_lose_db(PEER_SNRS_DB, theirs)
-    none: list[float | None] = [None]
-    curves = {label: [*values, *none * len(PEER_SNRS_DB)] for label, values in ours.items()}
-    curves["gr-digital: 96 bytes of QPSK"] = [*none * len(SNRS_DB), *theirs]
+    snrs = sorted({*SNRS_DB, *PAYLOAD_SNRS_DB, *PEER_SNRS_DB})
+    measured: dict[str, tuple[Sequence[float], Sequence[float]]] = {
+        **{f"{name}: frame and header": (SNRS_DB, shares) for name, shares in headers.items()},
+        "narrow: 96 bytes of coded QPSK": (PAYLOAD_SNRS_DB, payloads),
+        "gr-digital: 96 bytes of QPSK": (PEER_SNRS_DB, theirs),
+    }
+    curves = {
+        label: [dict(zip(at, shares, strict=True)).get(snr_db) for snr_db in snrs]
+        for label, (at, shares) in measured.items()
+    }
     at_minus_5 = SNRS_DB.index(-5)
     return Measurement(
         title="Frames lost",
         method=(
-            f"{rounds * BANK} frames at each SNR in white noise; gr-digital with "
-            f"{packets} packets. Ours carry their bytes by QPSK and "
-            "the LDPC code of rate 1/2; gr-digital has no channel code. Es/N0 of the carriers."
+            f"{sent} frames at each SNR in white noise; gr-digital with {packets} packets. Ours "
+            "carry their bytes by QPSK and the LDPC code of rate 1/2; gr-digital has no channel "
+            "code."
         ),
         x_label="SNR (dB)",
         y_label="share lost",
-        x=[*map(float, SNRS_DB), *map(float, PEER_SNRS_DB)],
+        x=snrs,
         curves=curves,
         goals=[
             *(
-                Goal(f"{name}: frame and header lost at -5 dB", found[at_minus_5][0], 1e-3, "")
-                for name, found in lost.items()
+                Goal(f"{name}: frame and header lost at -5 dB", shares[at_minus_5], 1e-3, "")
+                for name, shares in headers.items()
             ),
             Goal(
                 f"1 % lost: gr-digital at {there:.1f} dB, ours at {here:.1f} dB; below",

@@ -11,7 +11,7 @@ from semcom_phy.fragments import Frame, ReceivedFrame
 from semcom_phy.numerology import NARROW, WIDE
 
 SNRS_DB = (0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30)
-FRAMES = 60
+FRAMES = 40
 SHORT = 8
 """OFDM symbols of a short payload."""
 

@@ -23,7 +23,7 @@ CASES = (
     (WIDE, "tdl-c", 300e-9, 5.0),
     (WIDE, "tdl-c", 300e-9, 50.0),
 )
-CHANNELS = 60
+CHANNELS = 40
 FRAMES = 3
 GAP = 700
 ERRORS_DB = tuple(np.arange(0, 1.55, 0.05).round(2).tolist())

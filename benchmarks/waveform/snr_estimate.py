@@ -12,7 +12,7 @@ from benchmarks.waveform.measurement import Effort, Goal, Measurement
 from semcom_phy.numerology import NARROW, WIDE, Numerology
 
 SNRS_DB = (-3, 0, 3, 6, 9, 12, 15, 18, 21, 24, 27, 30)
-FRAMES = 400
+FRAMES = 300
 
 
 def bound_db(numerology: Numerology, snr_db: float) -> float:
