@@ -38,7 +38,7 @@ LATE = 8
 """Samples by which a frame may be found early or late."""
 
 PICTURES = 4
-PAUSE_S = 0.1
+PAUSE_S = 1.0
 
 
 @dataclass
