@@ -86,16 +86,19 @@ def _powers(
     antennas, count = samples.shape[0], samples.shape[1] // length
     usual, largest = np.zeros(antennas), np.zeros(antennas)
     powers = np.empty(count)
-    # Eight sums side by side, as wide as a vector register.
-    lanes = np.empty(8, np.float32)
+    # Sums side by side, as wide as vector registers.
+    lanes = np.empty(16, np.float32)
+    whole = length - length % 16
     for antenna in range(antennas):
         heard = 0
         for piece in range(count):
+            first = piece * length
             lanes[:] = 0.0
-            for n in range(length):
-                sample = samples[antenna, piece * length + n]
-                lanes[n & 7] += sample.real * sample.real + sample.imag * sample.imag
-            power = lanes.sum() / length
+            for block in range(first, first + whole, 16):
+                for lane in range(16):
+                    sample = samples[antenna, block + lane]
+                    lanes[lane] += sample.real * sample.real + sample.imag * sample.imag
+            power = lanes.sum() / whole
             if power > 0.0:
                 powers[heard] = power
                 heard += 1

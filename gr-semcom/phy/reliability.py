@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy.special import gammainccinv, gammaincinv
 
@@ -48,7 +49,8 @@ def deviation(
     return np.asarray(squares / (received.shape[1] * received.shape[2]), np.float64)
 
 
-def interference(received: ComplexArray) -> NDArray[np.float64]:
+@njit(cache=True, nogil=True)
+def interference(received: NDArray[np.complex64]) -> NDArray[np.float64]:
     """Power that symbols have beyond the others, where it is far beyond.
 
     It needs no channel, so that the first estimate of that can do without such symbols.
@@ -60,10 +62,14 @@ def interference(received: ComplexArray) -> NDArray[np.float64]:
         ``[symbols, rx]``, mean power of a cell beyond the median; 0 for symbols that are like
         most.
     """
-    nothing = np.zeros((1, *received.shape[1:]), np.complex64)
+    nothing = np.zeros((1, received.shape[1], received.shape[2]), np.complex64)
     power = squared_deviations(received, nothing) / received.shape[1]
-    usual = np.median(power, axis=0)
-    return np.where(power > _OVERPOWERED * usual, power - usual, 0.0)
+    for antenna in range(power.shape[1]):
+        usual = np.median(power[:, antenna])
+        for row in range(power.shape[0]):
+            beyond = power[row, antenna] > _OVERPOWERED * usual
+            power[row, antenna] = power[row, antenna] - usual if beyond else 0.0
+    return power
 
 
 def unhit(interference: NDArray[np.float64], fewest: int) -> NDArray[np.float64]:
