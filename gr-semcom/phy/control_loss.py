@@ -45,7 +45,8 @@ SECTION_BITS = (32, 100, 300, 1000, 2000)
 _BATCH = 20
 _LARGEST_GAP = 1000
 _FADING_BITS = 500
-_FADING_FRAMES = (1, 2, 5, 20)
+_FADING_FRAMES = ((1, 0), (2, 0), (5, 0), (20, 0), (20, 5))
+"""Frames of a picture, and how many of them are lost beside those that fade away."""
 
 
 def count_lost_frames(numerology: Numerology, snr_db: float, frames: int, seed: int) -> int:
@@ -186,9 +187,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for n_bits in SECTION_BITS if options.what == "side-information" else ():
         lost = count_lost_sections(n_bits, snr_db, count, seed)
         print(_line(f"{n_bits} bits at {snr_db:g} dB", lost, count), flush=True)
-    for frames in _FADING_FRAMES if options.what == "fading" else ():
-        lost = count_lost_in_fading(frames, _FADING_BITS, snr_db, count, seed)
-        what = f"{_FADING_BITS} bits over {frames} frames at a mean of {snr_db:g} dB"
+    for frames, erased in _FADING_FRAMES if options.what == "fading" else ():
+        lost = count_lost_in_fading(frames, _FADING_BITS, snr_db, count, seed, erased)
+        where = f"{frames} frames" + (f", {erased} of them erased" if erased else "")
+        what = f"{_FADING_BITS} bits over {where}, at a mean of {snr_db:g} dB"
         print(_line(what, lost, count), flush=True)
 
 

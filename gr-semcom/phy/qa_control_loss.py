@@ -45,5 +45,8 @@ def test_what_a_count_does_not_contradict():
 def test_it_prints_a_line_a_count(capsys):
     main(["fading", "--count", "2", "--snr", "5"])
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 4
-    assert "500 bits over 20 frames at a mean of 5 dB: 0 of 2 lost, probability at most" in lines[3]
+    assert len(lines) == 5
+    assert lines[3] == (
+        "500 bits over 20 frames, at a mean of 5 dB: 0 of 2 lost, probability at most 0.78"
+    )
+    assert "20 frames, 5 of them erased" in lines[4]
