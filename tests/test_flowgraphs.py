@@ -58,7 +58,8 @@ def run(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_flowgraphs_ship() -> None:
-    assert any(path.name == "adjscc_loopback.grc" for path in FLOWGRAPHS)
+    names = {path.stem for path in FLOWGRAPHS}
+    assert names >= {"adjscc_loopback", "modem_1x1", "modem_2x2", "modem_2x2_pcen"}
 
 
 @grcc
@@ -122,6 +123,80 @@ def test_an_error_in_a_flowgraph_ends_it_and_comes_out(tmp_path: Path, home: Pat
     result = run(program, "--scheme=linear", f"--images={images}", f"--output={tmp_path / 'out'}")
     assert result.returncode == 1
     assert "1.png" in result.stderr.splitlines()[-1]
+
+
+def small_pictures(folder: Path, count: int) -> str:
+    """The same picture several times, so that only the channel makes a difference."""
+    folder.mkdir()
+    pixels = sample_pictures()[0][1][:, :64, :64]
+    for number in range(count):
+        save_picture(folder / f"{number}.png", pixels)
+    return f"--images={folder}"
+
+
+def printed_psnr_db(program: Path, *arguments: str) -> list[float]:
+    result = run(program, *arguments)
+    assert result.returncode == 0, result.stderr
+    return [float(value) for value in re.findall(r"picture \d: ([\d.]+) dB", result.stdout)]
+
+
+@grcc
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("modem_1x1", []),
+        ("modem_2x2_pcen", ["--modulation=QPSK"]),
+        ("modem_2x2_pcen", ["--modulation=16QAM", "--snr-db=25"]),
+    ],
+)
+def test_pictures_cross_the_modem(name: str, words: list[str], tmp_path: Path, home: Path) -> None:
+    program = compile_flowgraph(ROOT / "flowgraphs" / f"{name}.grc", tmp_path, home)
+    images, output = small_pictures(tmp_path / "images", 4), f"--output={tmp_path / 'out'}"
+    received = printed_psnr_db(program, images, output, "--doppler-hz=0", *words)
+    assert len(received) == 4
+    assert min(received) > 18
+
+
+@grcc
+def test_the_modem_on_two_antennas_uses_the_channel_that_came_back(
+    tmp_path: Path, home: Path
+) -> None:
+    """Of one stream on a flat channel, beamforming makes more than the first antenna alone."""
+    program = compile_flowgraph(ROOT / "flowgraphs" / "modem_2x2.grc", tmp_path, home)
+    images, output = small_pictures(tmp_path / "images", 5), f"--output={tmp_path / 'out'}"
+    words = [images, output, "--streams=1", "--snr-db=0", "--doppler-hz=0"]
+    words += ["--channel-name=rayleigh"]
+    plain, formed = (printed_psnr_db(program, *words, f"--precoder={p}") for p in ("none", "svd"))
+    assert formed[0] == pytest.approx(plain[0], abs=0.5)
+    assert formed[-1] > plain[-1] + 1
+
+
+@grcc
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("rx_antennas: '2'", "rx_antennas: '1'", "two streams need two antennas at both ends"),
+        ("csi_bits: '6'", "csi_bits: '1'", "choose 2 to 12 bits, or 0 for no quantiser"),
+        ("value: svd", "value: zf", "precoder in"),
+    ],
+)
+def test_parameters_out_of_range_are_named(
+    old: str, new: str, said: str, tmp_path: Path, home: Path
+) -> None:
+    text = (ROOT / "flowgraphs" / "modem_2x2.grc").read_text()
+    assert old in text
+    flowgraph = tmp_path / "modem_2x2.grc"
+    flowgraph.write_text(text.replace(old, new))
+    environment = os.environ | {"GRC_BLOCKS_PATH": str(BLOCKS), "HOME": str(home)}
+    result = subprocess.run(
+        ["grcc", "-o", str(tmp_path), str(flowgraph)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert said in result.stdout + result.stderr
 
 
 @pytest.mark.parametrize("path", sorted(BLOCKS.glob("*.block.yml")), ids=lambda path: path.stem)

@@ -40,9 +40,9 @@ class Feedback:
     snr_db: float
     stream_time_s: float
 
-    def state(self, stream_time_s: float) -> ChannelState:
-        """What the transmitter knows by this report at a later time."""
-        age_s = max(0.0, stream_time_s - self.stream_time_s)
+    def state(self, stream_time_s: float | None = None) -> ChannelState:
+        """What the transmitter knows by this report at a later time, or at once."""
+        age_s = 0.0 if stream_time_s is None else max(0.0, stream_time_s - self.stream_time_s)
         return ChannelState(self.snr_db, self.csi, self.csi_id, age_s)
 
 

@@ -25,12 +25,15 @@ from gnuradio.semcom.picture_source import PictureSource
 from gnuradio.semcom.receiver import Receiver
 
 from semcom_phy.channel import ChannelConfig, ChannelTap
+from semcom_phy.csi_feedback import CsiReports
 from semcom_phy.named_channels import named_channel
+from semcom_phy.named_precoding import named_precoding
 from semcom_phy.numerology import Numerology, preset
 
 __all__ = [
     "ChannelConfig",
     "ChannelTap",
+    "CsiReports",
     "Decoder",
     "Encoder",
     "FlowgraphLink",
@@ -44,6 +47,7 @@ __all__ = [
     "Receiver",
     "check",
     "named_channel",
+    "named_precoding",
     "numerology",
 ]
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pmt
@@ -47,6 +47,8 @@ class Framer(GuardedBlock):
         precoder: maps streams to antennas by the CSI of the transmission; None for none.
         clipping_db: limit of the magnitude above its RMS, see
             :class:`semcom_phy.modulator.Modulator`; None for no limit.
+        streams: spatial streams on which the symbols of messages take turns; None for what a
+            message says.
 
     Raises:
         ValueError: a limit out of range.
@@ -64,11 +66,13 @@ class Framer(GuardedBlock):
         numerology: Numerology,
         precoder: Precoder | None = None,
         clipping_db: float | None = None,
+        streams: int | None = None,
     ) -> None:
         super().__init__("semcom_framer", outputs=numerology.tx_antennas)
         self._numerology = numerology
         self._silence = lookahead_samples(numerology) + _CHANNEL_MARGIN
         self._precoded = precoder is not None
+        self._streams = streams
         self._modulator = Modulator(numerology, precoder, clipping_db)
         self._lock = threading.Lock()
         self._bursts: deque[_Burst] = deque()
@@ -163,4 +167,7 @@ class Framer(GuardedBlock):
         if is_end_of_stream(message):
             self.end()
         else:
-            self.submit(*transmission_from_pdu(message))
+            picture, transmission, state = transmission_from_pdu(message)
+            if self._streams is not None:
+                transmission = replace(transmission, streams=self._streams)
+            self.submit(picture, transmission, state)

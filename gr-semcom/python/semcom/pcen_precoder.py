@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-from gnuradio.semcom.grid_pdu import grid_from_pdu, grid_to_pdu
-from gnuradio.semcom.guard import GuardedBlock
-from gnuradio.semcom.pdu import Pmt, end_of_stream, feedback_from_pmt, is_end_of_stream
+from gnuradio.semcom.grid_pdu import grid_to_pdu
+from gnuradio.semcom.pdu import Pmt
+from gnuradio.semcom.precoded_grids import PrecodedGrids
 
-from semcom_phy.exchange import ChannelState
+from semcom_phy.exchange import ChannelState, ComplexArray, FloatArray
 from semcom_phy.pcen_link import PcenPrecoder as Precoder
-from semcom_phy.pcen_link import PcenScheme
-from semcom_phy.pcen_parameters import learned_parameters
 
 
-class PcenPrecoder(GuardedBlock):
+class PcenPrecoder(PrecodedGrids):
     """Precodes grids of symbols by the standard precoder and PEN.
 
     Message ports: ``streams`` in, PDUs of :mod:`gnuradio.semcom.grid_pdu` with the symbols of two
@@ -23,34 +21,23 @@ class PcenPrecoder(GuardedBlock):
 
     Args:
         modulation: of the symbols, ``QPSK`` or ``16QAM``.
-        snr_db: Es/N0 that it is designed for; the combiner must have the same.
+        snr_db: Es/N0 behind a path of unit gain that it is designed for, 0 for channels in units
+            of the noise; the combiner must have the same.
 
     Raises:
         ValueError: a modulation that PCEN was not trained for.
     """
 
-    def __init__(self, modulation: str = "QPSK", snr_db: float = 10.0) -> None:
-        super().__init__("semcom_pcen_precoder")
-        scheme = PcenScheme(modulation, snr_db, learned_parameters(modulation))
-        self._precoder = Precoder(scheme)
-        self._state = ChannelState()
-        self.handle("streams", self._on_streams)
-        self.handle("csi", self._on_csi)
-        self.publishes("antennas")
+    def __init__(self, modulation: str = "QPSK", snr_db: float = 0.0) -> None:
+        super().__init__("semcom_pcen_precoder", "streams", "antennas", modulation, snr_db)
+        self._precoder = Precoder(self.scheme)
+        self._known = ChannelState()
 
-    def _on_csi(self, message: Pmt) -> None:
-        state = feedback_from_pmt(message)
-        if state.csi is not None and state.csi_id == 0:
-            raise ValueError("feedback has csi but no csi_id: number it from 1 to 255")
-        if state.csi is not None:
-            self._state = state
+    def _learn(self, csi_id: int, csi: ComplexArray) -> None:
+        self._known = ChannelState(csi=csi, csi_id=csi_id)
 
-    def _on_streams(self, message: Pmt) -> None:
-        if is_end_of_stream(message):
-            self.publish("antennas", end_of_stream())
-            self.finish()
-            return
-        grid, _, _ = grid_from_pdu(message)
-        state = self._state
-        sent = self._precoder.precode(grid, state.csi)
-        self.publish("antennas", grid_to_pdu(sent, ChannelState(csi_id=state.csi_id)))
+    def _process(
+        self, grid: ComplexArray, state: ChannelState, noise_var: FloatArray | None
+    ) -> Pmt | None:
+        sent = self._precoder.precode(grid, self._known.csi)
+        return grid_to_pdu(sent, ChannelState(csi_id=self._known.csi_id))

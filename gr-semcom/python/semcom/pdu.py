@@ -323,16 +323,19 @@ def frame_from_pdu(pdu: Pmt) -> tuple[Pmt, ComplexArray]:
     return report, vector_from_pmt(payload, np.complex64)
 
 
-def feedback_to_pmt(state: ChannelState) -> Pmt:
+def feedback_to_pmt(state: ChannelState, stream_time_s: float | None = None) -> Pmt:
     """What the receiver tells the transmitter: a PMT dictionary.
 
-    Keys ``snr_db`` and ``csi`` where known, ``csi_id``, ``age_s``.
+    Keys ``snr_db`` and ``csi`` where known, ``csi_id``, ``age_s``, and ``stream_time_s`` where
+    given: when the channel was so, on the receiver's sample clock.
     """
     message = _dict(csi_id=pmt.from_long(state.csi_id), age_s=pmt.from_double(state.age_s))
     if state.snr_db is not None:
         message = _add(message, "snr_db", pmt.from_double(state.snr_db))
     if state.csi is not None:
         message = _add(message, "csi", _array_to_pmt(state.csi))
+    if stream_time_s is not None:
+        message = _add(message, "stream_time_s", pmt.from_double(stream_time_s))
     return message
 
 

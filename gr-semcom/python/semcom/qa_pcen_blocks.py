@@ -120,7 +120,7 @@ def test_a_channel_that_the_receiver_did_not_send_is_counted() -> None:
 
 
 def test_feedback_without_a_number_ends_the_flowgraph() -> None:
-    with pytest.raises(ValueError, match="no csi_id"):
+    with pytest.raises(ValueError, match="csi_id 0: number it from 1 to 255"):
         run([symbols(1)], [ChannelState(csi=gaussian((8, 2, 2), 3))], [])
 
 
@@ -128,22 +128,23 @@ def test_what_a_received_grid_needs() -> None:
     combiner, grid = PcenCombiner(), symbols(1)
     channel = gaussian((8, 2, 2), 3)
     with pytest.raises(ValueError, match="needs csi"):
-        combiner._on_antennas(grid_to_pdu(grid, ChannelState()))
+        combiner._on_message(grid_to_pdu(grid, ChannelState()))
     with pytest.raises(ValueError, match="needs csi"):
-        combiner._on_antennas(grid_to_pdu(grid, ChannelState(csi=channel[:3])))
+        combiner._on_message(grid_to_pdu(grid, ChannelState(csi=channel[:3])))
     with pytest.raises(ValueError, match="noise_var"):
-        combiner._on_antennas(grid_to_pdu(grid, ChannelState(csi=channel)))
+        combiner._on_message(grid_to_pdu(grid, ChannelState(csi=channel)))
     with pytest.raises(ValueError, match="64QAM"):
         PcenPrecoder("64QAM")
 
 
-def test_the_oldest_of_many_channels_is_forgotten() -> None:
+def test_the_last_channel_of_each_number_is_remembered() -> None:
     combiner = PcenCombiner()
-    for number in range(1, 300):
-        combiner._on_csi(feedback_to_pmt(ChannelState(csi=gaussian((1, 2, 2), 1), csi_id=number)))
+    for report in range(300):
+        csi = np.full((1, 2, 2), report, np.complex64)
+        combiner._on_csi(feedback_to_pmt(ChannelState(csi=csi, csi_id=1 + report % 255)))
     assert len(combiner._sent) == 255
-    assert 44 not in combiner._sent
-    assert {45, 299} <= combiner._sent.keys()
+    assert combiner._sent[45][0, 0, 0] == 299
+    assert combiner._sent[46][0, 0, 0] == 45
 
 
 def test_grids_survive_the_way_and_damage_does_not() -> None:

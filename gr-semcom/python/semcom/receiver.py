@@ -17,6 +17,7 @@ from gnuradio.semcom.pdu import (
     reception_to_pdu,
 )
 
+from semcom_phy.csi_feedback import CsiReports
 from semcom_phy.exchange import ChannelState, Combiner, ComplexArray, Reception
 from semcom_phy.fragments import Assembler, ReceivedFrame
 from semcom_phy.numerology import Numerology
@@ -39,7 +40,8 @@ class Receiver(GuardedBlock):
       :class:`gnuradio.semcom.FrameSymbols` or a constellation sink; ``PMT_EOF`` at the end.
       Where nothing is connected they are not made.
     * ``feedback``: what a transmitter may know after each picture: a dictionary with
-      ``snr_db``, the scalar SNR of :func:`semcom_phy.exchange.effective_snr_db`.
+      ``snr_db``, the scalar SNR of :func:`semcom_phy.exchange.effective_snr_db`,
+      ``stream_time_s``, and the channel, ``csi`` and ``csi_id``, where there are ``reports``.
 
     Args:
         numerology: of the waveform.
@@ -47,6 +49,8 @@ class Receiver(GuardedBlock):
         csi_sent: channels fed back, by ``csi_id``, that the combiner needs.
         deliver: called with each reception, in this block's thread, in place of the port
             ``receptions``.
+        reports: on the channel, which are published; the combiner looks them up in place of
+            ``csi_sent``.
 
     Attributes:
         samples_in: samples per antenna taken so far.
@@ -58,9 +62,11 @@ class Receiver(GuardedBlock):
         combiner: Combiner | None = None,
         csi_sent: Mapping[int, ComplexArray] | None = None,
         deliver: Callable[[Reception], None] | None = None,
+        reports: CsiReports | None = None,
     ) -> None:
         super().__init__("semcom_receiver", inputs=numerology.rx_antennas)
-        self._frames = FrameReceiver(numerology, combiner, csi_sent)
+        self._frames = FrameReceiver(numerology, combiner, csi_sent if reports is None else reports)
+        self._reports = reports
         self._assembler = Assembler(numerology)
         self._lookahead = lookahead_samples(numerology)
         self._deliver = deliver
@@ -116,4 +122,6 @@ class Receiver(GuardedBlock):
                 self._deliver(reception)
             else:
                 self.publish("receptions", reception_to_pdu(reception))
-            self.publish("feedback", feedback_to_pmt(ChannelState(snr_db=reception.snr_db)))
+            report = None if self._reports is None else self._reports.report(reception)
+            state = ChannelState(reception.snr_db) if report is None else report.state()
+            self.publish("feedback", feedback_to_pmt(state, reception.stream_time_s))
