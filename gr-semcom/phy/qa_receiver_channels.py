@@ -177,6 +177,31 @@ def test_a_short_strong_burst_on_the_payload_spares_the_rest(power_db: float) ->
     assert np.median(noise) == pytest.approx(NOISE, rel=0.1)
 
 
+@pytest.mark.parametrize(
+    ("numerology", "gap"),
+    [(NARROW, 5), (NARROW, 10), (NARROW, 50), (WIDE, 20), (WIDE, 100)],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_a_short_gap_costs_the_symbol_that_it_is_in(numerology: Numerology, gap: int) -> None:
+    """Ten and twenty samples turn the pilots of these waveforms hardly at all."""
+    numerology = replace(numerology, guard_samples=0)
+    frames = _frames(numerology, 3)
+    length = numerology.frame_samples(numerology.fragment_capacity)
+    begin = (GAP + length + length // 2) / numerology.sample_rate
+    gaps = Gaps(gap / numerology.sample_rate, starts_s=(begin,))
+    config = ChannelConfig(6.0, cfo_hz=3000.0, impairments=Impairments(gaps=gaps))
+    received = _receive(frames, config, numerology)
+    assert sorted(received) == [0, 1, 2]
+    width = numerology.data_carriers_per_symbol
+    known = numerology.training_symbols + numerology.header_ofdm_symbols
+    inside = (length // 2) // numerology.samples_per_symbol - known
+    spared = np.delete(np.arange(numerology.fragment_symbols), [inside - 1, inside, inside + 1])
+    error = np.abs(received[1].payload - frames[1].payload).reshape(-1, width) ** 2
+    assert 10 * np.log10(error[spared].mean()) + 6.0 == pytest.approx(0, abs=0.4)
+    noise = received[1].noise_var.reshape(-1, width)[spared]
+    assert 10 * np.log10(noise.mean()) + 6.0 == pytest.approx(0, abs=0.4)
+
+
 @pytest.mark.parametrize("gap", [333, 3000, 30_000])
 def test_a_gap_costs_what_was_in_it_and_never_the_next_frame(gap: int) -> None:
     frames = _frames(NARROW, 4)

@@ -21,6 +21,7 @@ from semcom_phy.estimation import take_carriers
 from semcom_phy.exchange import Combiner, ComplexArray, FloatArray
 from semcom_phy.fragments import ReceivedFrame, payload_symbols
 from semcom_phy.header import FrameHeader
+from semcom_phy.missing_samples import missing_samples, put_back
 from semcom_phy.numerology import Numerology
 from semcom_phy.ofdm import ofdm_demodulate
 from semcom_phy.opening import Opening, decode_opening
@@ -209,8 +210,10 @@ class Receiver:
     def _open(self, found: Detection) -> bool:
         """Decode the header."""
         numerology = self.numerology
-        symbols = self._opening_symbols
-        opening = decode_opening(self._demodulate(found, 0, symbols), numerology)
+        samples = self._buffer.view(found.start, self._needed(found))
+        _, power = _moments(samples)
+        self._gain = _unit_gain(power)
+        opening = decode_opening(self._demodulate(samples, found, 0), numerology)
         if opening is None:
             self.counters.header_failures += 1
         else:
@@ -232,17 +235,12 @@ class Receiver:
         fits = header.picture.sections[0].streams <= self.numerology.tx_antennas
         return symbols if fits else 0
 
-    def _demodulate(self, found: Detection, first: int, symbols: int) -> ComplexArray:
-        """OFDM symbols ``[symbols, active carriers, rx]``, the detected offset removed.
+    def _demodulate(self, samples: ComplexArray, found: Detection, first: int) -> ComplexArray:
+        """A frame's OFDM symbols from ``first`` on, ``[symbols, active carriers, rx]``.
 
-        The opening decides by how much the whole frame is amplified.
+        The detected carrier offset is removed, and they are amplified as the opening asks for.
         """
-        period = self.numerology.samples_per_symbol
-        start = found.start + first * period
-        samples = self._buffer.view(start, start + symbols * period)
         mean, power = _moments(samples)
-        if first == 0:
-            self._gain = _unit_gain(power)
         offset = _dc_offset(mean, power / samples.shape[1])
         return ofdm_demodulate(
             samples, self.numerology, self._backoff, found.cfo, first, offset, self._gain
@@ -256,15 +254,31 @@ class Receiver:
         if csi_id and csi_id not in self._csi_sent:
             self.counters.unknown_csi += 1
         else:
-            symbols = numerology.payload_ofdm_symbols(self._symbols)
-            payload = self._demodulate(found, self._opening_symbols, symbols)
-            synchronised = synchronise(opening, payload, numerology)
+            synchronised, missing = self._synchronise(found, opening)
             frames.append(self._equalise(found, opening.header, synchronised))
             self.counters.frames += 1
             # After a gap in the stream the next frame comes earlier.
-            stop -= synchronised.hit_at_end * numerology.samples_per_symbol
+            stop -= missing + synchronised.hit_at_end * numerology.samples_per_symbol
         # Both clocks may differ, so that the next frame may come a little early.
         return self._resume(stop - self._backoff)
+
+    def _synchronise(self, found: Detection, opening: Opening) -> tuple[Synchronised, int]:
+        """What is known of a frame, and how many samples are missing in it."""
+        numerology, first = self.numerology, self._opening_symbols
+        begin = first * numerology.samples_per_symbol
+        samples = self._buffer.view(found.start, self._needed(found))
+        payload = self._demodulate(samples[:, begin:], found, first)
+        synchronised = synchronise(opening, payload, numerology)
+        at, missing = missing_samples(samples, numerology, first, found.cfo)
+        if missing:
+            whole = put_back(samples, at, missing)
+            mended = synchronise(
+                opening, self._demodulate(whole[:, begin:], found, first), numerology
+            )
+            # Echoes that take turns in being the strongest look like a gap.
+            if _heard(mended) > _heard(synchronised):
+                return mended, missing
+        return synchronised, 0
 
     def _equalise(
         self, found: Detection, header: FrameHeader, synchronised: Synchronised
@@ -306,6 +320,11 @@ class Receiver:
         combiner = self._combiner or IdentityCombiner(streams)
         csi_sent = self._csi_sent[header.csi_id][rows] if header.csi_id else None
         return separate_streams(payload, channel, noise_var, combiner, csi_sent)
+
+
+def _heard(synchronised: Synchronised) -> float:
+    """Share of the payload's power that is no noise; the frame's power is about one."""
+    return float(np.mean(1 / (1 + synchronised.noise_var)))
 
 
 @njit(cache=True, nogil=True)
