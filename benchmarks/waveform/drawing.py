@@ -28,7 +28,7 @@ def draw(measurement: Measurement) -> str:
                 [x for x, _ in shown],
                 [y for _, y in shown],
                 label=label,
-                color="black" if theory else COLOURS[number % len(COLOURS)],
+                color=COLOURS[number % len(COLOURS)],
                 linestyle="--" if theory else "-",
                 marker="" if theory or len(shown) > 25 else MARKERS[number % len(MARKERS)],
                 markersize=5,
