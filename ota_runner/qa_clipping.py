@@ -30,17 +30,9 @@ def test_clipping_lowers_peaks_and_costs_signal_to_noise_ratio(
     assert snrs[1] < 25
 
 
-@pytest.mark.parametrize(
-    ("option", "value"), [("--clipping", "5"), ("--antennas", "1x2"), ("--antennas", "2x1")]
-)
-def test_a_radio_without_samples_refuses_what_is_of_the_waveform(
-    option: str,
-    value: str,
-    tmp_path: Path,
-    pictures: Path,
-    blocks: str,
-    capsys: pytest.CaptureFixture[str],
+def test_a_radio_without_samples_refuses_it(
+    tmp_path: Path, pictures: Path, blocks: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = ["--radio", "ideal", "--scheme", blocks, "--images", str(pictures)]
-    assert execute([*run, "--output", str(tmp_path / "run"), option, value]) == 2
-    assert f"{option}: --radio ideal has no" in capsys.readouterr().err
+    assert execute([*run, "--output", str(tmp_path / "run"), "--clipping", "5"]) == 2
+    assert "--clipping: --radio ideal has no samples" in capsys.readouterr().err
