@@ -20,8 +20,32 @@ from semcom_phy.numerology import Numerology
 _SIGNIFICANT = 7.0
 """Standard deviations by which the prefixes must be more alike at another place."""
 
+_FEWEST_LATE = 8
+_AS_ALIKE = 0.9
+"""A gap of a tenth of the prefix, before the last quarter of a frame's symbols, makes them less."""
+
 _MOST = 3.0
 """Of them, that a single prefix is worth."""
+
+
+@njit(cache=True, nogil=True)
+def _prefixes(
+    samples: NDArray[np.complex64], begin: int, end: int, period: int, prefix: int, turn: complex
+) -> float:
+    """How alike prefixes and ends of symbols are on average, 0 to 1, where they should be."""
+    size, total = period - prefix, 0.0
+    for row in range(begin, end):
+        alike, energy = 0.0, 0.0
+        for antenna in range(samples.shape[0]):
+            for n in range(row * period, row * period + prefix):
+                one, other = samples[antenna, n], samples[antenna, n + size]
+                pair = one.conjugate() * other
+                alike += pair.real * turn.real - pair.imag * turn.imag
+                energy += one.real * one.real + one.imag * one.imag
+                energy += other.real * other.real + other.imag * other.imag
+        if energy > 0.0:
+            total += 2 * alike / energy
+    return total / (end - begin)
 
 
 @njit(cache=True, nogil=True)
@@ -103,11 +127,15 @@ def missing_samples(
         The sample where as many must be put in as are missing, and how many; 0 for none.
     """
     size, period = numerology.fft_size, numerology.samples_per_symbol
-    alike, energy = _likeness(samples, size, complex(np.exp(-2j * np.pi * cfo * size)))
-    symbols = samples.shape[1] // period
-    row, missing, surety = _find_break(
-        alike, energy, symbols, first, period, numerology.cyclic_prefix
-    )
+    prefix, symbols = numerology.cyclic_prefix, samples.shape[1] // period
+    turn = complex(np.exp(-2j * np.pi * cfo * size))
+    # Hardly any frame has a gap, and then its last prefixes are where its first ones were.
+    late = max(first, symbols - max(_FEWEST_LATE, (symbols - first) // 4))
+    usual = _prefixes(samples, 0, first, period, prefix, turn)
+    if _prefixes(samples, late, symbols, period, prefix, turn) > _AS_ALIKE * usual:
+        return samples.shape[1], 0
+    alike, energy = _likeness(samples, size, turn)
+    row, missing, surety = _find_break(alike, energy, symbols, first, period, prefix)
     if surety < _SIGNIFICANT:
         return samples.shape[1], 0
     return row * period - missing, missing
