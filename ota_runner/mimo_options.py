@@ -36,7 +36,7 @@ class MimoOptions(BaseModel):
     stream_power: Annotated[
         PowerRule,
         Field(description="power of the streams of svd: equal, water-filling or least-error"),
-    ] = "water-filling"
+    ] = "least-error"
     csi_bits: Annotated[
         int,
         Field(

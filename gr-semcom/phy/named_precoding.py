@@ -15,7 +15,7 @@ PRECODERS = ("none", "svd", "pcen")
 def named_precoding(
     name: str,
     streams: int = 2,
-    powers: PowerRule = "water-filling",
+    powers: PowerRule = "least-error",
     modulation: str = "QPSK",
 ) -> tuple[Precoder | None, Combiner | None]:
     """Precoder and combiner for two transmit antennas and channels in units of the noise.

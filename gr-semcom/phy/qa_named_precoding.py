@@ -17,7 +17,7 @@ SYMBOLS = RNG.choice(constellation(2), (400, 30, 2))
 @pytest.mark.parametrize("name", PRECODERS[1:])
 def test_a_channel_in_units_of_the_noise_says_the_snr(name: str) -> None:
     """Ten times the amplitude is 20 dB: water-filling comes near equal powers."""
-    precoder, combiner = named_precoding(name)
+    precoder, combiner = named_precoding(name, powers="water-filling")
     assert precoder is not None
     assert combiner is not None
     noise_cov = np.tile(np.eye(2, dtype=np.complex64), (30, 1, 1))
