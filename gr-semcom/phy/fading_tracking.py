@@ -29,21 +29,21 @@ _LARGEST_DOPPLER_HZ = 110.0
 """That can be followed, from the strongest wave on, whose shift passes for carrier offset: the
 waves of a channel with shifts of 50 Hz either way are up to 100 Hz apart."""
 
-_SPARE_SEQUENCES = 2
+_SPARE_SEQUENCES = 4
 """Beyond the bandwidth's degrees of freedom: what the frame's ends need."""
 
 _DETECTION_DEVIATIONS = 4.0
 
-_MOST_COEFFICIENTS = 120
-"""Bounds the cost, which is cubic. The weakest delays are left out."""
+_MOST_COEFFICIENTS = 160
+"""Bounds the cost, which is cubic. The weakest, a priori, are left out."""
 
 _SEEN = 2.0
 """Power of a delay that is worth a try, in units of the noise of a static estimate."""
 
-_ITERATIONS = 4
+_ITERATIONS = 8
 
-_WEAKEST_DELAY = 1e-5
-"""Of the strongest one's power: weaker ones are left out as they are found to be so weak."""
+_WEAKEST = 1e-2
+"""Power of a coefficient that is still estimated, in units of the noise of its estimate."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,24 +153,17 @@ class _Echoes:
         power: ``[n]`` as a static estimate has it.
     """
 
-    def __init__(
-        self, static: ComplexArray, floor: float, numerology: Numerology, most: int
-    ) -> None:
+    def __init__(self, static: ComplexArray, floor: float, numerology: Numerology) -> None:
         carriers = np.asarray(numerology.active_carriers)
         delays = np.arange(-1, numerology.cyclic_prefix + 2)
         waves = np.exp(-2j * np.pi * np.outer(carriers, delays) / numerology.fft_size)
         phases = cyclic_delay_phases(numerology)
         seen = np.einsum("kd,krt->tdr", waves.conj(), static) / carriers.size
         power = np.mean(np.abs(seen) ** 2, axis=2).ravel()
-        strongest = np.argsort(power)[::-1][:most]
-        strongest = np.sort(strongest[power[strongest] >= min(floor, power.max())])
-        self.antenna = strongest // delays.size
-        self.response = waves[:, strongest % delays.size] * phases[:, self.antenna]
-        self.power = power[strongest]
-
-    def keep(self, kept: NDArray[np.bool_]) -> None:
-        self.antenna, self.power = self.antenna[kept], self.power[kept]
-        self.response = self.response[:, kept]
+        chosen = np.flatnonzero(power >= min(floor, power.max()))
+        self.antenna = chosen // delays.size
+        self.response = waves[:, chosen % delays.size] * phases[:, self.antenna]
+        self.power = power[chosen]
 
 
 class _Evidence:
@@ -203,20 +196,78 @@ class _Evidence:
             self.cells += grid.weight.sum() * grid.rows.size
 
 
+@dataclass(frozen=True, eq=False)
+class _Posterior:
+    """Of the coefficients of a receive antenna, and its noise.
+
+    Attributes:
+        mean: ``[n]``.
+        covariance: ``[n, n]``.
+        noise_var: of a known cell.
+    """
+
+    mean: NDArray[np.complex128]
+    covariance: NDArray[np.complex128]
+    noise_var: float
+
+
 def _posterior(
-    evidence: _Evidence, prior: NDArray[np.float64], noise_var: float, antenna: int
-) -> tuple[NDArray, NDArray, float]:
-    """Mean and covariance of the coefficients of a receive antenna, and its noise variance."""
+    evidence: _Evidence,
+    chosen: NDArray[np.intp],
+    prior: NDArray[np.float64],
+    noise_var: float,
+    antenna: int,
+) -> _Posterior:
+    """The chosen coefficients, the others being zero."""
+    precision = evidence.precision[np.ix_(chosen, chosen)]
+    match, prior = evidence.match[chosen, antenna], prior[chosen]
     root = np.sqrt(prior / noise_var)
-    matrix = root[:, None] * evidence.precision * root + np.eye(root.size)
+    matrix = root[:, None] * precision * root + np.eye(root.size)
     inverse = positive_inverse(matrix) * root[:, None] * root
-    match = evidence.match[:, antenna]
     mean = inverse @ match
     covariance = noise_var * inverse
-    explained = 2 * np.vdot(mean, match).real - np.vdot(mean, evidence.precision @ mean).real
+    explained = 2 * np.vdot(mean, match).real - np.vdot(mean, precision @ mean).real
     freedom = root.size - np.sum(np.diag(covariance).real / prior)
     left = max(evidence.energy[antenna] - explained, 0.0) + noise_var * freedom
-    return mean, covariance, max(left / evidence.cells, 1e-20)
+    return _Posterior(mean, covariance, max(left / evidence.cells, 1e-20))
+
+
+class _Prior:
+    """Powers of delays and of sequences, of which each coefficient has the product.
+
+    Attributes:
+        power: ``[n]`` of the delays.
+        motion: ``[count]`` of the sequences, that of the slowest being 1 at first.
+    """
+
+    def __init__(self, power: NDArray[np.float64], count: int) -> None:
+        self.power = power
+        self.motion = np.full(count, 0.3)
+        self.motion[0] = 1.0
+
+    def of_coefficients(self) -> NDArray[np.float64]:
+        """``[n x count]``."""
+        return np.outer(self.power, self.motion).ravel()
+
+    def learn(self, chosen: NDArray[np.intp], results: list[_Posterior]) -> None:
+        """The powers that make what was found more likely (MacKay's fixed point)."""
+        shape, prior = (self.power.size, self.motion.size), self.of_coefficients()
+        power, known = np.zeros(prior.size), np.zeros(prior.size)
+        power[chosen] = np.sum([np.abs(result.mean) ** 2 for result in results], axis=0)
+        # How many of the coefficients the evidence determines, rather than the prior.
+        spread = [np.diag(result.covariance).real for result in results]
+        known[chosen] = np.sum([1 - own / prior[chosen] for own in spread], axis=0)
+        power, known = power.reshape(shape), np.maximum(known, 0).reshape(shape)
+        # Delays and sequences of which nothing is known yet stay as they were taken to be.
+        self.power = _ratio(np.sum(power / self.motion, axis=1), known.sum(axis=1), self.power)
+        relative = np.sum(_ratio(power, np.broadcast_to(self.power[:, None], shape), 0.0), axis=0)
+        self.motion = np.maximum(_ratio(relative, known.sum(axis=0), self.motion), 1e-8)
+
+
+def _ratio(
+    total: NDArray[np.float64], count: NDArray[np.float64], otherwise: NDArray[np.float64] | float
+) -> NDArray[np.float64]:
+    return np.where(count > 1e-9, total / np.maximum(count, 1e-300), otherwise)
 
 
 def track_channel(
@@ -236,39 +287,28 @@ def track_channel(
         numerology: of the waveform.
     """
     sequences = _sequences(symbols, numerology) * math.sqrt(symbols)
-    count = sequences.shape[1]
-    known = sum(grid.weight.sum() * grid.rows.size for grid in grids)
-    floor = float(_SEEN * np.mean(noise_var) / known)
-    echoes = _Echoes(static, floor, numerology, _MOST_COEFFICIENTS // count)
+    cells = sum(grid.weight.sum() * grid.rows.size for grid in grids)
+    floor = float(_SEEN * np.mean(noise_var) / cells)
+    echoes = _Echoes(static, floor, numerology)
     evidence = _Evidence(grids, echoes.response, sequences)
-    antennas = evidence.energy.size
     noise = np.array(noise_var, np.float64)
-    motion = np.full(count, 0.3)
-    motion[0] = 1.0
-    for step in range(_ITERATIONS):
-        prior = np.outer(echoes.power, motion).ravel()
-        results = [_posterior(evidence, prior, noise[r], r) for r in range(antennas)]
-        if step == _ITERATIONS - 1:
-            break
-        power = np.sum([np.abs(mean) ** 2 for mean, *_ in results], axis=0).reshape(-1, count)
-        # How many of the coefficients the evidence determines, rather than the prior.
-        known = np.sum([1 - np.diag(c).real / prior for _, c, _ in results], axis=0)
-        known = np.maximum(known.reshape(-1, count), 1e-9)
-        noise = np.array([variance for *_, variance in results])
-        echoes.power = np.sum(power / motion, axis=1) / known.sum(axis=1)
-        motion = np.sum(power / echoes.power[:, None], axis=0) / known.sum(axis=0)
-        motion = np.maximum(motion, 1e-8)
-        kept = echoes.power > _WEAKEST_DELAY * echoes.power.max()
-        if not kept.all():
-            echoes.keep(kept)
-            evidence = _Evidence(grids, echoes.response, sequences)
-    return _assemble(echoes, sequences, results, numerology)
+    prior = _Prior(echoes.power, sequences.shape[1])
+    for _ in range(_ITERATIONS):
+        powers = prior.of_coefficients()
+        strongest = np.argsort(powers)[::-1][:_MOST_COEFFICIENTS]
+        weakest = min(_WEAKEST * float(np.mean(noise)) / cells, powers[strongest[0]])
+        chosen = np.sort(strongest[powers[strongest] >= weakest])
+        results = [_posterior(evidence, chosen, powers, noise[r], r) for r in range(noise.size)]
+        noise = np.array([result.noise_var for result in results])
+        prior.learn(chosen, results)
+    return _assemble(echoes, sequences, chosen, results, numerology)
 
 
 def _assemble(
     echoes: _Echoes,
     sequences: NDArray[np.float64],
-    results: list[tuple[NDArray, NDArray, float]],
+    chosen: NDArray[np.intp],
+    results: list[_Posterior],
     numerology: Numerology,
 ) -> TrackedChannel:
     """Coefficients as a channel on all symbols and carriers."""
@@ -277,23 +317,38 @@ def _assemble(
     channel = np.zeros((*shape, numerology.tx_antennas), np.complex64)
     error_var = np.zeros(shape, np.float32)
     phases = cyclic_delay_phases(numerology)
+    echo, sequence = np.divmod(chosen, count)
     for t in range(numerology.tx_antennas):
-        own = np.flatnonzero(echoes.antenna == t)
-        waves = echoes.response[:, own] * phases[:, t, None].conj()
-        for r, (mean, covariance, _) in enumerate(results):
-            gains = mean.reshape(-1, count)[own]
-            moving = np.einsum("nq,kn->kq", gains, waves)
-            channel[:, :, r, t] = np.einsum("lq,kq->lk", sequences, moving)
-            spread = covariance.reshape(-1, count, echoes.antenna.size, count)[own][:, :, own]
-            spread = np.einsum("kn,nqmp->kqmp", waves, spread)
-            spread = np.einsum("kqmp,km->kqp", spread, waves.conj()).real
-            error_var[:, :, r] += np.einsum(
-                "lkp,lp->lk", np.einsum("lq,kqp->lkp", sequences, spread), sequences
+        own = np.flatnonzero(echoes.antenna[echo] == t)
+        waves = echoes.response[:, echo[own]] * phases[:, t, None].conj()
+        times = sequences[:, sequence[own]]
+        for r, result in enumerate(results):
+            channel[:, :, r, t] = times @ (result.mean[own] * waves).T
+            error_var[:, :, r] += _error_var(
+                waves, sequence[own], sequences, result.covariance[np.ix_(own, own)]
             )
     composite = np.einsum("lkrt,kt->lkr", channel, phases)
     return TrackedChannel(
         composite.astype(np.complex64, copy=False),
         channel,
         np.maximum(error_var, 0),
-        np.array([variance for *_, variance in results]),
+        np.array([result.noise_var for result in results]),
     )
+
+
+def _error_var(
+    waves: NDArray[np.complex128],
+    sequence: NDArray[np.intp],
+    sequences: NDArray[np.float64],
+    covariance: NDArray[np.complex128],
+) -> NDArray[np.float64]:
+    """Variance ``[symbols, carriers]`` of a channel whose coefficients have this covariance."""
+    count = sequences.shape[1]
+    spread = np.zeros((waves.shape[0], count, count))
+    for q in range(count):
+        of_q = np.flatnonzero(sequence == q)
+        for p in range(q + 1):
+            of_p = np.flatnonzero(sequence == p)
+            half = waves[:, of_q] @ covariance[np.ix_(of_q, of_p)]
+            spread[:, q, p] = spread[:, p, q] = np.sum(half * waves[:, of_p].conj(), axis=1).real
+    return np.einsum("lq,kqp,lp->lk", sequences, spread, sequences, optimize=True)

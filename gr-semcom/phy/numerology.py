@@ -51,7 +51,8 @@ class Numerology:
     Attributes:
         name: for reports and messages.
         fft_size: subcarriers of the transform.
-        cyclic_prefix: samples; echoes up to three quarters of it cause no interference.
+        cyclic_prefix: samples; echoes up to seven eighths of it, of a short one three quarters,
+            cause no interference.
         half_width: carriers ``-half_width..-1`` and ``1..half_width`` are active.
         pilot_carriers: the active carriers, ascending, that carry pilots in header and payload.
         sample_rate: samples per second.
@@ -227,7 +228,7 @@ WIDE = Numerology(
     max_cfo_hz=550e3,
     guard_samples=320,
 )
-"""20 MS/s, 200 carriers of 78 kHz, 2.3 ms a full frame; echoes to 2.4 us, +-550 kHz offset."""
+"""20 MS/s, 200 carriers of 78 kHz, 2.3 ms a full frame; echoes to 2.8 us, +-550 kHz offset."""
 
 PRESETS = {preset.name: preset for preset in (NARROW, WIDE)}
 """By name."""

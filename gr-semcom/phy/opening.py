@@ -142,14 +142,17 @@ def decode_opening(received: ComplexArray, numerology: Numerology) -> Opening | 
     """
     training = training_grid(numerology)
     count = training.shape[0]
-    hit = interference(received)
+    rows = numerology.pilot_rows
+    pilots = pilot_grid(numerology)[: received.shape[0] - count]
+    sent = np.concatenate([training[:, rows], pilots])
+    hit = interference(received, take_carriers(received, rows), sent)
     weight = np.append(unhit(hit[:count], _FEWEST_TRAINING), unhit(hit[count:], 0))
     in_header = hit[count:]
     symbols, variance, line, composite, noise_var = _equalise(
         received,
         training,
-        pilot_grid(numerology)[: received.shape[0] - count],
-        numerology.pilot_rows,
+        pilots,
+        rows,
         numerology.data_rows,
         carrier_numbers(numerology),
         delay_prior(numerology, int(weight[:count].sum()), 0),

@@ -47,6 +47,11 @@ def lookahead_samples(numerology: Numerology) -> int:
     return max(search_samples(numerology, _SEARCH_BLOCK) - shortest, 0) + late
 
 
+def window_backoff(numerology: Numerology) -> int:
+    """Samples by which the transform's window reaches into the cyclic prefix."""
+    return max(numerology.cyclic_prefix // 8, min(4, numerology.cyclic_prefix // 4))
+
+
 _DC_SIGNIFICANCE = 12.0
 """Power of a DC offset, in units of what the mean of as many samples has without one."""
 
@@ -108,9 +113,9 @@ class Receiver:
         self._opening: Opening | None = None
         self._symbols = 0  # of its payload, per stream
         self._gain = 1.0  # that makes its power about one
-        # The transform's window begins a quarter of the prefix early: echoes may come up to
-        # that much before, and three quarters of the prefix after, the first strong path.
-        self._backoff = numerology.cyclic_prefix // 4
+        # The transform's window begins a little before the prefix ends: echoes may come as much
+        # before the first strong path.
+        self._backoff = window_backoff(numerology)
 
     def push(self, samples: ComplexArray) -> list[ReceivedFrame]:
         """Take samples, give the frames that became complete.

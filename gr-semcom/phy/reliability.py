@@ -30,6 +30,9 @@ symbols are hit does it matter."""
 _OVERPOWERED = 3.0
 """Symbols of so many times the usual power were hit; noise and fading alone hardly do that."""
 
+_ALIKE = 0.85
+"""Correlation of pilots of neighbouring symbols from which on they see the same channel."""
+
 _LEAST_NOISE = 1e-9
 """Likewise below it: where samples are missing there is none at all."""
 
@@ -50,13 +53,21 @@ def deviation(
 
 
 @njit(cache=True, nogil=True)
-def interference(received: NDArray[np.complex64]) -> NDArray[np.float64]:
-    """Power that symbols have beyond the others, where it is far beyond.
+def interference(
+    received: NDArray[np.complex64],
+    piloted: NDArray[np.complex64],
+    pilots: NDArray[np.complex64],
+) -> NDArray[np.float64]:
+    """Power that symbols have beyond the others, where it is far beyond and not the channel's.
 
-    It needs no channel, so that the first estimate of that can do without such symbols.
+    It needs no channel, so that the first estimate of that can do without such symbols. A channel
+    may fade in by as much as a burst, but so that from one symbol to the next its pilots see
+    nearly the same; an interferer knows nothing of pilots.
 
     Args:
         received: ``[symbols, carriers, rx]``, sent with the same power; most were not hit.
+        piloted: ``[symbols, pilots, rx]``, the pilots of these symbols.
+        pilots: ``[symbols, pilots]`` as sent.
 
     Returns:
         ``[symbols, rx]``, mean power of a cell beyond the median; 0 for symbols that are like
@@ -68,8 +79,30 @@ def interference(received: NDArray[np.complex64]) -> NDArray[np.float64]:
         usual = np.median(power[:, antenna])
         for row in range(power.shape[0]):
             beyond = power[row, antenna] > _OVERPOWERED * usual
-            power[row, antenna] = power[row, antenna] - usual if beyond else 0.0
+            if beyond and not _like_neighbours(piloted[:, :, antenna], pilots, row):
+                power[row, antenna] -= usual
+            else:
+                power[row, antenna] = 0.0
     return power
+
+
+@njit(cache=True, nogil=True)
+def _like_neighbours(
+    piloted: NDArray[np.complex64], pilots: NDArray[np.complex64], row: int
+) -> bool:
+    """Whether the pilots of a symbol see what those of the symbol before or behind it do."""
+    for other in (row - 1, row + 1):
+        if 0 <= other < piloted.shape[0]:
+            common, energy = 0j, 1e-300
+            for k in range(piloted.shape[1]):
+                here = piloted[row, k] * pilots[row, k].conjugate()
+                there = piloted[other, k] * pilots[other, k].conjugate()
+                common += here * there.conjugate()
+                energy += abs(here) ** 2 + abs(there) ** 2
+            # 1 for equal ones; for noise little, and less than this all but once in thousands.
+            if 2 * abs(common) > _ALIKE * energy:
+                return True
+    return False
 
 
 def unhit(interference: NDArray[np.float64], fewest: int) -> NDArray[np.float64]:

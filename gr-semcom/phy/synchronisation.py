@@ -35,6 +35,7 @@ from semcom_phy.tracking import (
     KnownCells,
     carrier_numbers,
     match_both,
+    refine_clock,
     refine_rotation,
     search_drift,
     smooth_phase,
@@ -111,7 +112,7 @@ def synchronise(opening: Opening, payload: ComplexArray, numerology: Numerology)
     frame = _Frame(opening, payload, numerology)
     count = frame.count
     # Strong interference would spoil the first estimate, by which weaker one is told.
-    hit = interference(opening.received), interference(take_carriers(payload, frame.rows))
+    hit = frame.interference()
     weight = np.concatenate([unhit(part, _FEWEST_SYMBOLS) for part in hit])
     estimated = frame.estimate(weight)
     cells = [numerology.rx_antennas * n for n in (payload.shape[1], frame.rows.size)]
@@ -250,6 +251,15 @@ class _Frame:
         self._sent = _Sent(opening.known, pilots, self.rows, carrier_numbers(numerology))
         self._piloted = take_carriers(payload, self.rows)
 
+    def interference(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Of opening and payload, see :func:`semcom_phy.reliability.interference`."""
+        opened, sent = self._opening.received, self._sent
+        known = take_carriers(sent.opening[:, :, None], self.rows)[:, :, 0]
+        return (
+            interference(opened, take_carriers(opened, self.rows), known),
+            interference(self._piloted, self._piloted, sent.pilots),
+        )
+
     def estimate(self, weight: NDArray[np.float64]) -> _Estimated:
         """Rotation, channel and noise from the symbols of weight 1, the others' being 0."""
         opening, numerology, count = self._opening, self._numerology, self.count
@@ -292,14 +302,24 @@ class _Frame:
     ) -> _Estimated:
         """A channel that changes within the frame; its phase is the channel's own."""
         opening, count, rows = self._opening, self.count, self.rows
-        steady = np.zeros(weight.size)
+        numerology, steady = self._numerology, np.zeros(weight.size)
+        static = smooth_channel(average, numerology)
+        line = line.copy()
+        _, piloted = _match(
+            opening.received,
+            self._piloted,
+            self._sent,
+            static.composite,
+            average.noise_var,
+            weight,
+        )
+        refine_clock(piloted, line)
         opened, pilots = _straight_cells(opening.received, self._piloted, self._sent, line, steady)
         grids = [
             KnownGrid(0, np.arange(opened.shape[1]), opened, weight[:count]),
             KnownGrid(count, rows, pilots, weight[count:]),
         ]
-        static = smooth_channel(average, self._numerology).channel
-        tracked = track_channel(grids, static, average.noise_var, weight.size, self._numerology)
+        tracked = track_channel(grids, static.channel, average.noise_var, weight.size, numerology)
         channel = tracked.channel[count:]
         return _Estimated(
             straighten(self._payload, line, count, self._sent.carriers, steady[count:]),

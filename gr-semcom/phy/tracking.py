@@ -245,6 +245,53 @@ def _sums_by_symbol(cells: KnownCells, line: NDArray[np.float64]) -> NDArray[np.
 
 
 @njit(cache=True, nogil=True)
+def refine_clock(pilots: KnownCells, line: NDArray[np.float64]) -> None:
+    """The clock where the channel fades: ``skew`` anew, ``slope`` 0, in place.
+
+    A channel taken from the frame's opening fits the opening, and pilots behind it less well: only
+    what changes from pilot to pilot tells of the clock. What all carriers of a symbol turn by does
+    not, but would pass for it where the carriers are not equally strong.
+
+    Args:
+        pilots: known cells behind the opening.
+        line: ``[phase, drift, slope, skew]``.
+    """
+    line[2], line[3] = 0.0, 0.0
+    total, about, spread = max(pilots.weight.sum(), 1e-300), 0.0, 0.0
+    for k in range(pilots.carriers.size):
+        about += pilots.weight[k] * pilots.carriers[k] / total
+    for k in range(pilots.carriers.size):
+        spread += pilots.weight[k] * (pilots.carriers[k] - about) ** 2
+    for _ in range(_NEWTON_STEPS):
+        turn, step = _turns(line, pilots.first, pilots.carriers)
+        lean, moving, heard, first, second = 0.0, 0.0, 1e-300, 0.0, 0.0
+        for row in range(pilots.used.size):
+            common, leaning = 0j, 0j
+            for k in range(turn.size):
+                cell = pilots.match[row, k] * turn[k]
+                common += cell
+                leaning += (pilots.carriers[k] - about) * cell
+                turn[k] *= step[k]
+            strength = abs(common)
+            if strength == 0.0:
+                continue
+            # A symbol says as much as was heard of it: little in a fade.
+            here, weight = (leaning * common.conjugate()).imag / strength, strength * spread / total
+            symbol = float(pilots.first + row)
+            lean += here
+            moving += symbol * here
+            heard += weight
+            first += weight * symbol
+            second += weight * symbol * symbol
+        determinant = heard * second - first * first
+        if determinant <= 1e-12 * heard * second:
+            break
+        line[2] += (second * lean - first * moving) / determinant
+        line[3] += (heard * moving - first * lean) / determinant
+    line[2] = 0.0
+
+
+@njit(cache=True, nogil=True)
 def search_drift(parts: tuple[KnownCells, ...], line: NDArray[np.float64], furthest: float) -> None:
     """The drift near that of ``line`` with the strongest coherent sum, and its phase, in place.
 
