@@ -128,8 +128,19 @@ is_up_to_date() {
     [[ -x $1 && -e $STAMP && $(<"$STAMP") == "$(fingerprint "$1")" ]]
 }
 
+forget_stale_compilations() {
+    # Numba looks at the file that a compiled function is in, not at those that it calls into.
+    local mark=.cache/compiled
+    mkdir -p .cache
+    if [[ ! -e $mark || -n $(find gr-semcom/phy -name '*.py' -newer "$mark" -print -quit) ]]; then
+        find gr-semcom/phy -name '*.nb[ic]' -delete
+        touch "$mark"
+    fi
+}
+
 main() {
     local python
+    forget_stale_compilations
     python=${SYSTEM_PYTHON:-$(find_python)}
     is_up_to_date "$python" && return
 
