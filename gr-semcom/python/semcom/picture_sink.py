@@ -66,11 +66,17 @@ class PictureSink(WorkerBlock):
                 self._originals[number % 0x10000] = pixels
 
     def _take_original(self, number: int) -> FloatArray | None:
-        """The original of a picture; those of pictures before it are lost and forgotten."""
+        """The original of a picture; those of pictures before it are lost and forgotten.
+
+        A picture that has none is somebody else's: its number says nothing of ours.
+        """
         with self._originals_lock:
-            for earlier in [n for n in self._originals if n < number]:
-                del self._originals[earlier]
-            return self._originals.pop(number, None)
+            original = self._originals.pop(number, None)
+            if original is not None:
+                before = [n for n in self._originals if 0 < (number - n) % 0x10000 < 0x8000]
+                for earlier in before:
+                    del self._originals[earlier]
+            return original
 
 
 def _measure(received: FloatArray, sent: FloatArray) -> dict[str, float]:

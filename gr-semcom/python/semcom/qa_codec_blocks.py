@@ -146,6 +146,17 @@ def test_a_lost_picture_is_skipped_and_forgotten(folder: Path) -> None:
     assert not flow.sink._originals
 
 
+def test_another_run_s_pictures_leave_the_originals_alone(tmp_path: Path) -> None:
+    sink, pixels = PictureSink(tmp_path), np.zeros((3, 2, 2), np.float32)
+    for number in (65_534, 65_535, 65_536, 65_537):
+        sink._on_original(picture_to_pdu(number, pixels))
+    for foreign in (30_000, 500):
+        assert sink._take_original(foreign) is None
+    assert sorted(sink._originals) == [0, 1, 65_534, 65_535]
+    assert sink._take_original(0) is not None
+    assert sorted(sink._originals) == [1]
+
+
 def test_a_window_loads_no_picture_before_it_is_asked_for(folder: Path) -> None:
     flow = gr.top_block()
     source, collect = PictureSource(folder / "in", window=2), Collect()
