@@ -140,6 +140,9 @@ def test_the_channel_fed_back_is_used(picture: str, tmp_path: Path) -> None:
         words += ["--precoder", precoder, "--images", picture, "--output", str(output)]
         assert execute([*MIMO, *words]) == 0
         received[precoder] = [SimpleNamespace(**record) for record in records(output)]
+    assert [record.csi_id for record in received["none"]] == 5 * [None]
+    assert [record.csi_id for record in received["svd"]] == [None, 1, 2, 3, 4]
+    assert all(0 < record.csi_age_s < 1 for record in received["svd"][1:])
     first = [runs[0].snr_estimated_db for runs in received.values()]
     assert first[0] == pytest.approx(first[1], abs=1e-6)
     for plain, formed in zip(received["none"][1:], received["svd"][1:], strict=True):

@@ -113,6 +113,8 @@ class PictureRecord(_Strict):
         fragments_sent, fragments_received: frames of the picture.
         frames: what was measured of each, None where there is no waveform or nothing arrived.
         digital: of its sections of bits, in order.
+        csi_id, csi_age_s: of the report on the channel that it was precoded for, and its age in
+            stream time when the picture was sent; None where it was not precoded.
         notes: what the encoder wanted written down, such as the quality setting of a codec.
         latency_s: by stage.
         error: one line on what failed.
@@ -141,6 +143,8 @@ class PictureRecord(_Strict):
     fragments_received: int = 0
     frames: FrameRecords | None = None
     digital: tuple[DigitalRecord, ...] = ()
+    csi_id: int | None = None
+    csi_age_s: Finite | None = None
     notes: dict[str, str | Finite] = {}
     latency_s: Latency = Latency()
     error: str | None = None

@@ -164,6 +164,8 @@ def _send_picture(draft: _Draft, job: Job, link: Link, folder: RunFolder) -> Pic
     with draft.timed("encode"):
         [transmission] = job.codec.encode([image], state, job.request(draft.picture.number))
     transmission = replace(transmission, streams=job.streams)
+    if state.csi is not None:
+        draft.fields |= {"csi_id": state.csi_id, "csi_age_s": state.age_s}
     uses = channel_uses(transmission)
     draft.fields |= {
         "label": Label(**vars(transmission.label)),

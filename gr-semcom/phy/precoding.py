@@ -14,61 +14,115 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from semcom_phy.exchange import ComplexArray, FloatArray
 from semcom_phy.power_allocation import POWER_RULES, PowerRule
 
 
+@njit(cache=True, nogil=True)
+def _detectors(
+    effective: NDArray[np.complex128], noise_cov: NDArray[np.complex128]
+) -> tuple[NDArray[np.complex64], NDArray[np.float32]]:
+    """Unbiased filters ``[subcarriers, streams, rx]``, noise variance ``[subcarriers, streams]``.
+
+    The inverses of matrices of one or two rows are written out.
+    """
+    carriers, rx, streams = effective.shape
+    filters = np.zeros((carriers, streams, rx), np.complex64)
+    variance = np.full((carriers, streams), np.inf, np.float32)
+    whitened, matched = np.empty((rx, rx), np.complex128), np.empty((streams, rx), np.complex128)
+    seen, error = np.empty((streams, streams), np.complex128), np.ones((streams, streams)) + 0j
+    for k in range(carriers):
+        # A trace of white noise keeps noise that is alike on all antennas, or none, invertible.
+        mean = np.trace(noise_cov[k]).real / rx
+        white = max(1e-12 * mean, 1e-30)
+        if rx == 1:
+            whitened[0, 0] = 1 / (noise_cov[k, 0, 0].real + white)
+        else:
+            first, last = noise_cov[k, 0, 0].real + white, noise_cov[k, 1, 1].real + white
+            cross = noise_cov[k, 0, 1]
+            scale = 1 / (first * last - cross.real**2 - cross.imag**2)
+            whitened[0, 0], whitened[1, 1] = last * scale, first * scale
+            whitened[0, 1], whitened[1, 0] = -cross * scale, -cross.conjugate() * scale
+        for s in range(streams):
+            for r in range(rx):
+                matched[s, r] = 0.0
+                for q in range(rx):
+                    matched[s, r] += effective[k, q, s].conjugate() * whitened[q, r]
+            for t in range(streams):
+                seen[s, t] = 0.0
+                for r in range(rx):
+                    seen[s, t] += matched[s, r] * effective[k, r, t]
+        if streams == 1:
+            error[0, 0] = 1 / (1 + seen[0, 0].real)
+        else:
+            one, two, cross = 1 + seen[0, 0].real, 1 + seen[1, 1].real, seen[0, 1]
+            scale = 1 / (one * two - cross.real**2 - cross.imag**2)
+            error[0, 0], error[1, 1] = two * scale, one * scale
+            error[0, 1], error[1, 0] = -cross * scale, -cross.conjugate() * scale
+        for s in range(streams):
+            left = error[s, s].real
+            gain = 1 - left  # of the biased estimate
+            if streams == 1:
+                gain = seen[0, 0].real * left
+            if gain > 1e-12:
+                variance[k, s] = left / gain
+                for r in range(rx):
+                    total = 0.0j
+                    for t in range(streams):
+                        total += error[s, t] * matched[t, r]
+                    filters[k, s, r] = total / gain
+    return filters, variance
+
+
+@njit(cache=True, nogil=True)
+def _apply(filters: NDArray[np.complex64], y: NDArray[np.complex64]) -> NDArray[np.complex64]:
+    symbols, carriers, rx = y.shape
+    streams = filters.shape[1]
+    estimate = np.zeros((symbols, carriers, streams), np.complex64)
+    for row in range(symbols):
+        for k in range(carriers):
+            for s in range(streams):
+                for r in range(rx):
+                    estimate[row, k, s] += filters[k, s, r] * y[row, k, r]
+    return estimate
+
+
 def unbiased_mmse(
-    y: ComplexArray, effective: ComplexArray, noise_cov: NDArray[np.complexfloating]
+    y: ComplexArray,
+    effective: NDArray[np.complexfloating[Any, Any]],
+    noise_cov: NDArray[np.complexfloating[Any, Any]],
 ) -> tuple[ComplexArray, FloatArray]:
-    """Unbiased linear MMSE estimate of streams of unit power.
+    """Unbiased linear MMSE estimate of one or two streams of unit power.
 
     With ``A = H^H R^-1 H`` (``R`` the noise covariance), the MMSE error covariance is
     ``(I + A)^-1``, and the SNR of stream ``i`` after unbiased detection is
     ``1 / [(I + A)^-1]_ii - 1``.
 
     Args:
-        y: ``[symbols, subcarriers, rx]``.
+        y: ``[symbols, subcarriers, rx]``, of one or two antennas.
         effective: ``[subcarriers, rx, streams]``, channel times precoder.
         noise_cov: ``[subcarriers, rx, rx]``, Hermitian.
 
     Returns:
         ``[symbols, subcarriers, streams]`` and noise variance ``[subcarriers, streams]``;
         a stream that nothing was received of is zero with infinite variance.
+
+    Raises:
+        ValueError: more than two antennas or streams.
     """
-    filters = _whitening(effective, noise_cov)
-    if effective.shape[2] == 1:
-        snr = np.einsum("ksr,krs->ks", filters, effective).real
-        estimate = np.einsum("lkr,kr->lk", y, filters[:, 0].astype(np.complex64))[..., None]
-        alive = snr > 1e-12
-        scale = np.where(alive, 1 / np.where(alive, snr, 1), 0)
-        variance = np.where(alive, 1 / np.where(alive, snr, 1), np.inf)
-        return (estimate * scale).astype(np.complex64), variance.astype(np.float32)
-    information = (filters @ effective).astype(np.complex128)
-    covariance = np.linalg.inv(np.eye(effective.shape[2]) + information)
-    error = np.diagonal(covariance, axis1=1, axis2=2).real
-    gain = 1 - error  # of the biased estimate
-    alive = gain > 1e-9
-    scale = np.where(alive, 1 / np.where(alive, gain, 1), 0)
-    variance = np.where(alive, error * scale, np.inf)
-    detector = (scale[..., None] * (covariance @ filters)).astype(np.complex64)
-    # [subcarriers, symbols, rx] x [subcarriers, rx, streams]
-    estimate = np.matmul(y.transpose(1, 0, 2), detector.transpose(0, 2, 1))
-    return np.ascontiguousarray(estimate.transpose(1, 0, 2)), variance.astype(np.float32)
-
-
-def _whitening(
-    effective: ComplexArray, noise_cov: NDArray[np.complexfloating]
-) -> NDArray[np.complex128]:
-    """Matched filters ``H^H R^-1``, ``[subcarriers, streams, rx]``."""
-    covariance = np.asarray(noise_cov, np.complex128)
-    # A trace of white noise keeps noise that is alike on all antennas, or none, invertible.
-    mean = np.trace(covariance, axis1=1, axis2=2).real / covariance.shape[1]
-    white = np.maximum(1e-12 * mean, 1e-30)[:, None, None] * np.eye(covariance.shape[1])
-    filters: NDArray[np.complex128] = np.linalg.solve(covariance + white, effective)
-    return filters.conj().transpose(0, 2, 1)
+    if max(effective.shape[1:]) > 2:
+        raise ValueError(
+            f"{effective.shape[1]} antennas and {effective.shape[2]} streams asked; 1 or 2 are "
+            "supported"
+        )
+    filters, variance = _detectors(
+        np.ascontiguousarray(effective, np.complex128),
+        np.ascontiguousarray(noise_cov, np.complex128),
+    )
+    return _apply(filters, np.ascontiguousarray(y, np.complex64)), variance
 
 
 @dataclass(frozen=True)

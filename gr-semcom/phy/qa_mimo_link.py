@@ -14,6 +14,7 @@ from semcom_phy.exchange import (
     ChannelState,
     CodecLabel,
     ComplexArray,
+    ReceivedAnalog,
     Reception,
     Transmission,
 )
@@ -21,6 +22,7 @@ from semcom_phy.fragments import Assembler, fragment
 from semcom_phy.modulator import Modulator
 from semcom_phy.named_precoding import named_precoding
 from semcom_phy.numerology import NARROW
+from semcom_phy.power_allocation import PowerRule
 from semcom_phy.receiver import Receiver, lookahead_samples
 from semcom_phy.tdl import FadingChannel, flat_channel, tdl_channel
 
@@ -36,8 +38,10 @@ def gaussian(count: int, seed: int) -> ComplexArray:
 class Loop:
     """Stop and wait: each picture is precoded for what was reported of the one before."""
 
-    def __init__(self, channel: FadingChannel, reports: CsiReports, powers: str, seed: int) -> None:
-        precoder, combiner = named_precoding("svd", 2, powers)  # type: ignore[arg-type]
+    def __init__(
+        self, channel: FadingChannel, reports: CsiReports, powers: PowerRule, seed: int
+    ) -> None:
+        precoder, combiner = named_precoding("svd", 2, powers)
         self._air = SampleChannel(ChannelConfig(SNR_DB, multipath=channel), MIMO, seed)
         self._modulator, self.reports = Modulator(MIMO, precoder), reports
         self.receiver, self._assembler = Receiver(MIMO, combiner, reports), Assembler(MIMO)
@@ -58,7 +62,9 @@ class Loop:
 
 @pytest.mark.parametrize("powers", ["water-filling", "least-error"])
 @pytest.mark.parametrize("doppler_hz", [0.0, 20.0])
-def test_symbols_are_unbiased_with_the_noise_announced(doppler_hz: float, powers: str) -> None:
+def test_symbols_are_unbiased_with_the_noise_announced(
+    doppler_hz: float, powers: PowerRule
+) -> None:
     """TDL-A; at 20 Hz the report is old before its picture ends, and the channel is tracked."""
     sent, got, variance = [], [], []
     for seed in range(3):
@@ -68,6 +74,7 @@ def test_symbols_are_unbiased_with_the_noise_announced(doppler_hz: float, powers
             symbols = gaussian(2 * MIMO.fragment_capacity, picture)
             reception = loop.send(symbols, picture)
             section = reception.sections[0]
+            assert isinstance(section, ReceivedAnalog)
             heard = np.isfinite(section.noise_var)
             sent.append(symbols[heard])
             got.append(section.symbols[heard])

@@ -4,9 +4,11 @@
 import numpy as np
 import pytest
 
+from semcom_phy.exchange import ComplexArray
 from semcom_phy.named_precoding import PRECODERS, named_precoding
 from semcom_phy.pcen_link import PcenPrecoder, PcenScheme
 from semcom_phy.pcen_parameters import learned_parameters
+from semcom_phy.power_allocation import PowerRule
 from semcom_phy.qam import constellation
 
 RNG = np.random.default_rng(0)
@@ -37,6 +39,39 @@ def test_a_channel_in_units_of_the_noise_says_the_snr(name: str) -> None:
         loud[amplitude] = np.mean(heard)
     assert loud[10] > 0.9
     assert loud[10] > loud[1] or name == "pcen"  # which turns streams so that all are heard
+
+
+def shrunk_error_db(name: str, powers: PowerRule, modulation: str) -> tuple[float, float]:
+    """Of Gaussian symbols at 15 dB, by the best use of the noise announced: real and announced."""
+    precoder, combiner = named_precoding(name, 2, powers, modulation)
+    assert precoder is not None
+    assert combiner is not None
+    rng = np.random.default_rng(1)
+
+    def gaussian(*shape: int) -> ComplexArray:
+        parts = rng.standard_normal((*shape, 2)) @ np.array([1, 1j]) * np.sqrt(0.5)
+        return np.asarray(parts, np.complex64)
+
+    csi = np.complex64(10 ** (15 / 20)) * gaussian(400, 2, 2)
+    x = gaussian(60, 400, 2)
+    y = np.einsum("krt,lkt->lkr", csi, precoder.precode(x, csi)) + gaussian(60, 400, 2)
+    noise_cov = np.tile(np.eye(2, dtype=np.complex64), (400, 1, 1))
+    estimate, variance = combiner.combine(y.astype(np.complex64), csi, csi, noise_cov)
+    shrinkage = 1 / (1 + variance)
+    errors = np.mean(np.abs(shrinkage * estimate - x) ** 2), np.mean(1 - shrinkage)
+    real, announced = (float(10 * np.log10(error)) for error in errors)
+    return real, announced
+
+
+def test_gaussian_symbols_want_powers_of_least_error_and_no_constellation() -> None:
+    least, told = shrunk_error_db("svd", "least-error", "QPSK")
+    assert told == pytest.approx(least, abs=0.2)
+    assert least < shrunk_error_db("svd", "equal", "QPSK")[0] - 0.5
+    assert least < shrunk_error_db("svd", "water-filling", "QPSK")[0] - 1
+    assert least < shrunk_error_db("pcen", "equal", "16QAM")[0] - 1
+    projected, told = shrunk_error_db("pcen", "equal", "QPSK")
+    assert least < projected - 3
+    assert told < projected - 2
 
 
 def test_pcen_is_what_was_learned_at_that_snr() -> None:
