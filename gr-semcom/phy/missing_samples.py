@@ -109,6 +109,16 @@ def _find_break(
             surety = total / np.sqrt(symbols - row)
             if surety > surest:
                 where, missing, surest = row, early, surety
+    # Where there is little noise, prefixes that are found in part are already worth the most.
+    best = -np.inf
+    for early in range(1, period // 2):
+        total = 0.0
+        for row in range(where, symbols):
+            at = row * period + usual - early
+            if at + prefix < alike.size:
+                total += scale[row] * (alike[at + prefix] - alike[at])
+        if total > best:
+            missing, best = early, total
     return where, missing, surest
 
 

@@ -8,38 +8,45 @@ import pytest
 
 from semcom_phy.exchange import ComplexArray
 from semcom_phy.missing_samples import missing_samples, put_back
-from semcom_phy.numerology import NARROW
+from semcom_phy.numerology import NARROW, WIDE, Numerology
 from semcom_phy.ofdm import ofdm_modulate
 
 SYMBOLS, FIRST = 60, 25
 CFO = 0.003
-PERIOD = NARROW.samples_per_symbol
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, ...]) -> ComplexArray:
     return rng.standard_normal((*shape, 2), np.float32).view(np.complex64)[..., 0] / np.sqrt(2)
 
 
-def frame(rng: np.random.Generator, snr_db: float, antennas: int = 1) -> ComplexArray:
+def frame(
+    rng: np.random.Generator, snr_db: float, antennas: int = 1, numerology: Numerology = NARROW
+) -> ComplexArray:
     """OFDM symbols of Gaussian carriers, the same on all antennas, and noise."""
-    grid = noise(rng, (SYMBOLS, len(NARROW.active_carriers), 1))
-    samples = np.repeat(ofdm_modulate(grid, NARROW), antennas, axis=0)
+    grid = noise(rng, (SYMBOLS, len(numerology.active_carriers), 1))
+    samples = np.repeat(ofdm_modulate(grid, numerology), antennas, axis=0)
     turned = samples * np.exp(2j * np.pi * CFO * np.arange(samples.shape[1]))
     heard = turned + 10 ** (-snr_db / 20) * noise(rng, samples.shape)
     return np.asarray(heard, np.complex64)
 
 
 @pytest.mark.parametrize("antennas", [1, 2])
-@pytest.mark.parametrize("gap", [4, 10, 16, 71])
-def test_a_gap_is_found_where_it_is_and_put_back(gap: int, antennas: int) -> None:
+@pytest.mark.parametrize(
+    ("numerology", "gap"),
+    [*((NARROW, gap) for gap in (4, 10, 16, 71)), *((WIDE, gap) for gap in (20, 64, 100))],
+)
+def test_a_gap_is_found_where_it_is_and_put_back(
+    numerology: Numerology, gap: int, antennas: int
+) -> None:
     rng = np.random.default_rng(gap)
-    whole = frame(rng, 15.0, antennas)
-    at = 40 * PERIOD + 77
+    whole = frame(rng, 15.0, antennas, numerology)
+    period = numerology.samples_per_symbol
+    at = 40 * period + 77
     cut = np.concatenate([whole[:, :at], whole[:, at + gap :]], axis=1)
     heard = np.pad(cut, ((0, 0), (0, gap)))
-    where, missing = missing_samples(heard, NARROW, FIRST, CFO)
+    where, missing = missing_samples(heard, numerology, FIRST, CFO)
     assert missing == gap
-    assert abs(where - at) < 3 * PERIOD
+    assert abs(where - at) < 3 * period
     mended = put_back(heard, where, missing)
     assert mended.shape == whole.shape
     behind = max(where, at) + gap
