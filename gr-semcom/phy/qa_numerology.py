@@ -101,7 +101,7 @@ def test_impossible_numerologies_are_refused(field: str, value: Any) -> None:
 
 
 def test_two_antennas_need_more_carriers_and_a_shorter_prefix() -> None:
-    small = {"half_width": 12, "pilot_carriers": (-6, 6)}
+    small: dict[str, Any] = {"half_width": 12, "pilot_carriers": (-6, 6)}
     replace(NARROW, cyclic_prefix=64, **small)
     with pytest.raises(ValueError, match="8 tx_antennas = 16 to"):
         replace(NARROW, tx_antennas=2, **small)
