@@ -14,7 +14,7 @@ channels of the antennas lie side by side in the delay domain and are estimated 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -86,6 +86,14 @@ class Numerology:
         problem = self._problem()
         if problem:
             raise ValueError(f"numerology {self.name!r}: {problem}")
+
+    def __hash__(self) -> int:
+        # Tables are looked up by numerology many times a frame.
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(tuple(getattr(self, field.name) for field in fields(self)))
 
     def _problem(self) -> str | None:
         """Say what is wrong with the parameters, or None."""
