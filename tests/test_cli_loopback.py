@@ -161,3 +161,27 @@ def test_killed_run_is_gone_on_with(many: Path, tmp_path: Path) -> None:
     for name in (path.name for path in (whole / "received").iterdir()):
         resumed, uninterrupted = (load_picture(run / "received" / name) for run in (output, whole))
         assert (resumed - uninterrupted).abs().max() < 1.5 / 255, name
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--scheme", "linear", "--precoder", "svd"],
+        ["--scheme", "jpeg+ldpc", "--mcs", "nr-qpsk-1/2", "--precoder", "pcen"],
+    ],
+)
+def test_two_antennas_with_feedback(words: list[str], small_samples: Path, tmp_path: Path) -> None:
+    """Each picture is precoded for what the receiver reported of the one before."""
+    output = tmp_path / "run"
+    antennas = ["--antennas", "2x2", "--streams", "2", "--channel", "rayleigh", "--snr", "20"]
+    more = ["--channel-continues", "--images", str(small_samples), "--output", str(output)]
+    result = call("--radio", "loopback", *words, *antennas, *more)
+    assert result.returncode == 0, result.stderr
+    lines = (output / "images.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    assert [record["csi_id"] for record in records] == [None, *range(1, len(records))]
+    for record in records:
+        assert record["fragments_received"] == record["fragments_sent"]
+        assert record["psnr_db"] > 20
+    for record in records[1:]:
+        assert 0 < record["csi_age_s"] < 0.2
