@@ -122,6 +122,8 @@ make_environment() {
         --constraint "$constraints" "$torch" --editable '.[dev]'
     "$VENV/bin/python" -c 'import gnuradio.gr, gnuradio.semcom, torch' ||
         die "the new environment does not load (see above); remove $VENV and try again."
+    say "the modem, compiled once: a minute"
+    logged "$VENV/bin/python" -m semcom_phy.warm_up
 }
 
 is_up_to_date() {
