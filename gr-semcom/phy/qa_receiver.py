@@ -330,6 +330,16 @@ def test_headers_of_another_numerology_are_foreign() -> None:
     assert receiver.counters.foreign_headers == 1
 
 
+def test_more_streams_than_the_combiner_has_are_foreign() -> None:
+    numerology = replace(NARROW, tx_antennas=2, rx_antennas=2)
+    gains = ((1.0, 0.2j), (-0.3, 0.9))
+    config = ChannelConfig(25.0, taps=(ChannelTap(0.0, gains),))
+    samples = _send(_frames(4000, 1, 2), numerology, config)
+    receiver = Receiver(numerology, SvdCombiner(SvdScheme(streams=1)))
+    assert _receive(samples, receiver) == []
+    assert receiver.counters.foreign_headers == 1
+
+
 @BOTH
 @pytest.mark.parametrize(("tx", "rx", "streams"), [(1, 2, 1), (2, 1, 1), (2, 2, 1), (2, 2, 2)])
 @pytest.mark.parametrize("snr_db", [8.0, 25.0])

@@ -260,8 +260,12 @@ class Receiver:
             self.counters.unknown_csi += 1
         else:
             synchronised, missing = self._synchronise(found, opening)
-            frames.append(self._equalise(found, opening.header, synchronised))
-            self.counters.frames += 1
+            frame = self._equalise(found, opening.header, synchronised)
+            if frame is None:
+                self.counters.foreign_headers += 1
+            else:
+                frames.append(frame)
+                self.counters.frames += 1
             # After a gap in the stream the next frame comes earlier.
             stop -= missing + synchronised.hit_at_end * numerology.samples_per_symbol
         # Both clocks may differ, so that the next frame may come a little early.
@@ -287,11 +291,13 @@ class Receiver:
 
     def _equalise(
         self, found: Detection, header: FrameHeader, synchronised: Synchronised
-    ) -> ReceivedFrame:
-        """Payload symbols and their noise variance."""
+    ) -> ReceivedFrame | None:
+        """Payload symbols and their noise variance; None for more streams than the combiner has."""
         numerology = self.numerology
         streams, count = header.picture.sections[0].streams, self._symbols
         cells, cell_var = self._streams(header, synchronised)
+        if cells.shape[2] < streams:
+            return None
         cells, cell_var = despread(cells, cell_var, numerology.spreading)
         signs = scrambling_signs(numerology)[:streams, :count]
         payload, noise_var = unscramble(cells, cell_var, signs)
