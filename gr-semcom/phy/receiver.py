@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from semcom_phy.detection import Detection, PreambleDetector, search_samples
-from semcom_phy.equalisation import combine_antennas, separate_streams, unscramble
+from semcom_phy.equalisation import combine_antennas, separate_streams
 from semcom_phy.estimation import take_carriers
 from semcom_phy.exchange import Combiner, ComplexArray, FloatArray
 from semcom_phy.fragments import ReceivedFrame, payload_symbols
@@ -25,10 +25,9 @@ from semcom_phy.missing_samples import missing_samples, put_back
 from semcom_phy.numerology import Numerology
 from semcom_phy.ofdm import ofdm_demodulate
 from semcom_phy.opening import Opening, decode_opening
-from semcom_phy.preamble import scrambling_signs
+from semcom_phy.payload_cells import from_cells
 from semcom_phy.precoding import IdentityCombiner
 from semcom_phy.sample_buffer import SampleBuffer
-from semcom_phy.spreading import despread
 from semcom_phy.synchronisation import Synchronised, synchronise
 
 _SEARCH_BLOCK = 8192
@@ -298,9 +297,8 @@ class Receiver:
         cells, cell_var = self._streams(header, synchronised)
         if cells.shape[2] < streams:
             return None
-        cells, cell_var = despread(cells, cell_var, numerology.spreading)
-        signs = scrambling_signs(numerology)[:streams, :count]
-        payload, noise_var = unscramble(cells, cell_var, signs)
+        cells, cell_var = cells[..., :streams], cell_var[..., :streams]
+        payload, noise_var = from_cells(cells, cell_var, count, numerology)
         link = np.maximum(synchronised.power, 1e-30) / synchronised.usual_noise_var
         drift = synchronised.drift / (2 * np.pi * numerology.samples_per_symbol)
         return ReceivedFrame(
