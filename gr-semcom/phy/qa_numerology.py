@@ -52,7 +52,7 @@ def test_pilots_may_take_every_carrier() -> None:
 
 def test_a_full_frame_carries_what_the_presets_promise() -> None:
     assert NARROW.fragment_capacity == 11776
-    assert WIDE.fragment_capacity == 23552
+    assert WIDE.fragment_capacity == 21504
     symbols = NARROW.training_symbols + NARROW.header_ofdm_symbols + NARROW.fragment_symbols
     expected = symbols * NARROW.samples_per_symbol + NARROW.guard_samples
     assert NARROW.frame_samples(NARROW.fragment_capacity) == expected
