@@ -103,7 +103,7 @@ class PcenScheme:
         """
         if csi is None or not self.parameters.gamma:
             return x_e @ self.matrices(csi, x_e.shape[0]).transpose(0, 2, 1)
-        precoder, scale, _, _ = _design(self, csi.shape, csi.tobytes())
+        precoder, scale, _, _ = _design(self, csi.shape, csi.astype(np.complex64).tobytes())
         return scale * self._enhance(x_e, csi, precoder)
 
     def _enhance(
@@ -133,7 +133,7 @@ class PcenScheme:
         if csi is None or not self.parameters.gamma:
             linear = self.matrices(csi, subcarriers)
             return linear, np.zeros((subcarriers, self.tx_antennas, self.tx_antennas), complex)
-        _, _, linear, rest = _design(self, csi.shape, csi.tobytes())
+        _, _, linear, rest = _design(self, csi.shape, csi.astype(np.complex64).tobytes())
         return linear, rest
 
 

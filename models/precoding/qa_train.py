@@ -45,7 +45,7 @@ def test_numpy_and_torch_agree() -> None:
 def test_the_network_sends_what_the_precoder_sends(modulation: str) -> None:
     network = Pcen(modulation, 5, 0.2)
     scheme = PcenScheme(modulation, 9.0, network.parameters_found())
-    csi = _gaussian((6, 2, 2), 5)
+    csi = _gaussian((6, 2, 2), 5).astype(np.complex64)
     precoder = scheme.matrices(csi, 6)
     equalised = equalised_channel(csi, precoder, 10**-0.9)
     with torch.no_grad():
