@@ -60,7 +60,7 @@ def main() -> int:
     for name in arguments.only:
         try:
             result = BENCHMARKS[name](arguments.repeats)
-        except PeerMissing as error:
+        except (PeerMissing, ImportError) as error:
             print(f"{name} left out: {error}", file=sys.stderr)
             continue
         except (RuntimeError, ValueError) as error:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.flowgraph import run_framer
 from benchmarks.modem import kodak_transmission
 from benchmarks.peer import PEERS, run_peer
 from benchmarks.result import Result
@@ -30,6 +29,9 @@ def transmitter(repeats: int) -> Result:
     Raises:
         PeerMissing: there is no GNU Radio.
     """
+    # Other benchmarks run without GNU Radio.
+    from benchmarks.flowgraph import run_framer
+
     rng = np.random.default_rng(1)
     pictures = [kodak_transmission(rng) for _ in range(PICTURES)]
     runs = []

@@ -132,7 +132,8 @@ def run_job(
         )
         with radio.link as link:
             manifest = _manifest(settings, codec, radio, plan, invocation.command)
-            done = _go_on(folder, manifest) if old else []
+            continues = getattr(settings.radio, "channel_continues", False)
+            done = _go_on(folder, manifest, continues) if old else []
             if not old:
                 folder.begin(settings.as_mapping(), manifest)
             finished = {record.picture for record in done}
@@ -210,9 +211,14 @@ def run_to_resume(settings: Settings, invocation: Invocation) -> RunFolder | Non
     return folder
 
 
-def _go_on(folder: RunFolder, manifest: Manifest) -> list[PictureRecord]:
+def _go_on(folder: RunFolder, manifest: Manifest, continues: bool) -> list[PictureRecord]:
     """Check that the run is still the same; records of the pictures that are done."""
     begun = folder.manifest()
+    if continues:
+        raise UsageError(
+            "--resume: with --channel-continues a picture meets the channel where the one before "
+            "left it, which a run that was interrupted has lost; give another --output"
+        )
     if begun.pictures != manifest.pictures:
         raise UsageError(
             f"--resume: the pictures are not those that {folder.path} was begun with; "

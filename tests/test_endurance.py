@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 
 from benchmarks.waveform import endurance
@@ -35,12 +33,10 @@ def test_noise_holds_no_frame() -> None:
     assert counts["frames"] == 0
 
 
-def test_a_long_stream_takes_time_in_proportion_and_loses_nothing() -> None:
+def test_a_long_stream_loses_nothing_and_takes_no_more_memory() -> None:
     stretches = list(endurance.run_long(8.0))
     assert len(stretches) == 2
     assert stretches[-1].stream_s >= 8.0
     assert stretches[-1].frames == stretches[-1].sent
     assert stretches[-1].pictures * 17 == stretches[-1].sent
-    for before, after in pairwise(stretches):
-        assert after.cpu_s > before.cpu_s
     assert stretches[-1].resident_mib - stretches[0].resident_mib < 30

@@ -57,13 +57,13 @@ def count_lost_frames(numerology: Numerology, snr_db: float, frames: int, seed: 
     Args:
         numerology: of the waveform.
         snr_db: Es/N0 over white Gaussian noise.
-        frames: how many, rounded up to whole streams.
+        frames: how many.
         seed: of contents, offsets, gaps and noise.
     """
     lost = 0
     for batch in range(-(-frames // _BATCH)):
         rng = np.random.default_rng([seed, batch])
-        headers = [_short_header(rng) for _ in range(_BATCH)]
+        headers = [_short_header(rng) for _ in range(min(_BATCH, frames - batch * _BATCH))]
         sent = np.concatenate([_with_gap(header, numerology, rng) for header in headers], axis=1)
         config = ChannelConfig(
             snr_db,

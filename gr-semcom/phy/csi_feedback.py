@@ -90,7 +90,7 @@ class CsiReports(Mapping[int, ComplexArray]):
             return None
         csi = reception.csi / np.float32(np.sqrt(power))
         if self._error_var:
-            rng = np.random.default_rng([self._seed, reception.header.picture])
+            rng = np.random.default_rng([self._seed, reception.header.picture, 3])
             csi = csi + self._error(csi.shape, rng)
         snr_db = float(np.clip(reception.frame_snr_db[known[-1]], *_SNR_RANGE_DB))
         csi = (csi * np.float32(10 ** (snr_db / 20))).astype(np.complex64)

@@ -43,7 +43,8 @@ def _detectors(
         else:
             first, last = noise_cov[k, 0, 0].real + white, noise_cov[k, 1, 1].real + white
             cross = noise_cov[k, 0, 1]
-            scale = 1 / (first * last - cross.real**2 - cross.imag**2)
+            rest = first * last - cross.real**2 - cross.imag**2
+            scale = 1 / max(rest, 1e-12 * first * last)
             whitened[0, 0], whitened[1, 1] = last * scale, first * scale
             whitened[0, 1], whitened[1, 0] = -cross * scale, -cross.conjugate() * scale
         for s in range(streams):
@@ -59,7 +60,9 @@ def _detectors(
             error[0, 0] = 1 / (1 + seen[0, 0].real)
         else:
             one, two, cross = 1 + seen[0, 0].real, 1 + seen[1, 1].real, seen[0, 1]
-            scale = 1 / (one * two - cross.real**2 - cross.imag**2)
+            # Rounding leaves nothing of it where the streams arrive alike and without noise.
+            rest = one * two - cross.real**2 - cross.imag**2
+            scale = 1 / max(rest, 1e-12 * one * two)
             error[0, 0], error[1, 1] = two * scale, one * scale
             error[0, 1], error[1, 0] = -cross * scale, -cross.conjugate() * scale
         for s in range(streams):

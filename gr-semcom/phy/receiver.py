@@ -67,7 +67,8 @@ class ReceiverCounters:
         frames: frames delivered.
         header_failures: headers whose CRC or contents were wrong.
         foreign_headers: valid headers of frames that do not fit this numerology.
-        unknown_csi: frames precoded with feedback that the receiver does not have.
+        unknown_csi: frames precoded with feedback that the receiver does not have or, without a
+            combiner, has no use for.
         truncated: frames that the end of the stream cut off.
         non_finite_samples: samples that were no finite numbers, or absurd ones, taken as zero.
     """
@@ -104,7 +105,9 @@ class Receiver:
         self.numerology = numerology
         self.counters = ReceiverCounters()
         self._combiner = combiner
-        self._csi_sent: Mapping[int, ComplexArray] = {} if csi_sent is None else csi_sent
+        # Without a combiner nothing inverts a precoder: such frames are not to be understood.
+        known = csi_sent if combiner is not None else None
+        self._csi_sent: Mapping[int, ComplexArray] = {} if known is None else known
         self._detector = PreambleDetector(numerology)
         self._buffer = SampleBuffer(numerology.rx_antennas)
         self._position = 0  # the search goes on here
@@ -255,7 +258,7 @@ class Receiver:
         numerology = self.numerology
         stop = self._needed(found)
         csi_id = opening.header.csi_id
-        if csi_id and csi_id not in self._csi_sent:
+        if csi_id and not self._knows(csi_id):
             self.counters.unknown_csi += 1
         else:
             synchronised, missing = self._synchronise(found, opening)
@@ -269,6 +272,11 @@ class Receiver:
             stop -= missing + synchronised.hit_at_end * numerology.samples_per_symbol
         # Both clocks may differ, so that the next frame may come a little early.
         return self._resume(stop - self._backoff)
+
+    def _knows(self, csi_id: int) -> bool:
+        """Whether a channel of this link was fed back under that number."""
+        sent = self._csi_sent.get(csi_id)
+        return sent is not None and len(sent) == len(self.numerology.active_carriers)
 
     def _synchronise(self, found: Detection, opening: Opening) -> tuple[Synchronised, int]:
         """What is known of a frame, and how many samples are missing in it."""

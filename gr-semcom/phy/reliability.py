@@ -27,14 +27,14 @@ _NOISE_SURPLUS = 1.3
 """The noise may be this much above what the training symbols showed; only where even that many
 symbols are hit does it matter."""
 
+_LEAST_NOISE = 1e-9
+"""Likewise below it: where samples are missing there is none at all."""
+
 _OVERPOWERED = 3.0
 """Symbols of so many times the usual power were hit; noise and fading alone hardly do that."""
 
 _ALIKE = 0.85
 """Correlation of pilots of neighbouring symbols from which on they see the same channel."""
-
-_LEAST_NOISE = 1e-9
-"""Likewise below it: where samples are missing there is none at all."""
 
 
 def deviation(
