@@ -164,8 +164,8 @@ def receiver_bound(repeats: int) -> Result:
     found = bare.value[0].size
     if arrived < LONG_FRAMES or found != LONG_FRAMES:
         raise RuntimeError(
-            f"{arrived} of {LONG_FRAMES} frames arrived, the bare receiver found {found}: nothing to "
-            "compare"
+            f"{arrived} of {LONG_FRAMES} frames arrived, the bare receiver found {found}: there is "
+            "nothing to compare"
         )
     return Result(
         name="receiver_bound",
