@@ -21,7 +21,7 @@ def frame_records(reception: Reception) -> FrameRecords | None:
     Returns:
         None where there was no waveform: a symbol-level link estimates nothing.
     """
-    if reception.csi is None:
+    if reception.csi is None or not np.isfinite(reception.frame_cfo_hz).any():
         return None
     return FrameRecords(
         snr_db=_known(reception.frame_snr_db, 3),

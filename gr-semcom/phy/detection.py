@@ -5,7 +5,8 @@ First, neighbouring training symbols are correlated over the whole preamble (the
 form of Schmidl and Cox, IEEE Trans. Commun. 45(12), 1997, with the balanced signs of Minn,
 Zeng and Bhargava, IEEE Commun. Lett. 4(7), 2000): cheap, blind to carrier offset, its threshold
 low. What passes is then verified by a matched filter over all training symbols for every
-carrier offset that the first stage leaves open, which also gives the time of arrival.
+carrier offset that the first stage leaves open, that of the frame before first; it also gives the
+time of arrival.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class KnownChannel:
             noise_var=payload_var,
             csi=response[-1].copy(),
             snr_db=10 * math.log10(max(power, 1e-30) / noise_var),
-            cfo_hz=0.0,
+            cfo_hz=math.nan,
             start_sample=start_sample,
             sample_rate=numerology.sample_rate,
         )

@@ -59,7 +59,8 @@ class LoopbackConfig(ChannelOptions, RadioConfig):
         None, description="power of an interferer's bursts relative to a frame's, in dB"
     )
     interferer_start_s: Time = Field(
-        0.0, description="first burst of the interferer in s from a picture's start"
+        0.0,
+        description="first burst of the interferer in s from where the channel starts",
     )
     interferer_length_s: Time = Field(1e-3, description="length of its bursts in s")
     interferer_period_s: Time = Field(
@@ -72,7 +73,8 @@ class LoopbackConfig(ChannelOptions, RadioConfig):
         0.0, description="gaps a second, at random"
     )
     gap_starts_s: tuple[Time, ...] = Field(
-        (), description="where further gaps begin, in s from a picture's start"
+        (),
+        description="where further gaps begin, in s from where the channel starts",
     )
     seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of fading, noise and gaps")
 
