@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
+from pydantic import BaseModel
+
 from ota_runner.choice import Choice
 from ota_runner.config import FADING, Layer, RunConfig, Settings, resolve, resolve_numerology
 from ota_runner.console import ProgressView, print_table, result_table, say
@@ -29,6 +31,7 @@ from ota_runner.versions import machine, versions
 from semcom_models.codecs import registry
 from semcom_models.codecs.base import Codec
 from semcom_models.codecs.separate_mcs import HINDSIGHT
+from semcom_phy.named_channels import FADING_NAMES
 
 DONE = ("completed", "lost")
 """What ``--resume`` leaves alone; a picture that failed is tried again."""
@@ -134,6 +137,11 @@ def run_job(
             manifest = _manifest(settings, codec, radio, plan, invocation.command)
             continues = getattr(settings.radio, "channel_continues", False)
             done = _go_on(folder, manifest, continues) if old else []
+            if run.precoder != "none" and fades_anew(settings.radio):
+                say(
+                    f"--precoder {run.precoder}: every picture meets a channel of its own, of "
+                    "which that of the picture before tells nothing; see --channel-continues"
+                )
             if not old:
                 folder.begin(settings.as_mapping(), manifest)
             finished = {record.picture for record in done}
@@ -209,6 +217,12 @@ def run_to_resume(settings: Settings, invocation: Invocation) -> RunFolder | Non
             "leave it out, or give another --output"
         )
     return folder
+
+
+def fades_anew(radio: BaseModel) -> bool:
+    """Whether each picture meets a fading channel of its own."""
+    channel = getattr(radio, "channel", "awgn")
+    return channel in FADING_NAMES and not getattr(radio, "channel_continues", False)
 
 
 def _go_on(folder: RunFolder, manifest: Manifest, continues: bool) -> list[PictureRecord]:

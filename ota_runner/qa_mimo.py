@@ -11,6 +11,8 @@ import pytest
 
 from ota_runner.cli import execute
 from ota_runner.feedback_loop import FeedbackLoop
+from ota_runner.main_job import fades_anew
+from ota_runner.radios import IdealOptions
 from semcom_models.data import sample_pictures, save_picture
 from semcom_phy.csi_feedback import CsiReports
 from semcom_phy.exchange import CodecLabel, PictureHeader, Reception
@@ -147,3 +149,11 @@ def test_the_channel_fed_back_is_used(picture: str, tmp_path: Path) -> None:
     assert first[0] == pytest.approx(first[1], abs=1e-6)
     for plain, formed in zip(received["none"][1:], received["svd"][1:], strict=True):
         assert formed.snr_estimated_db > plain.snr_estimated_db + 1
+
+
+@pytest.mark.parametrize(
+    ("channel", "continues", "anew"),
+    [("rayleigh", False, True), ("rayleigh", True, False), ("awgn", False, False)],
+)
+def test_a_channel_of_each_pictures_own_is_told(channel: str, continues: bool, anew: bool) -> None:
+    assert fades_anew(IdealOptions(channel=channel, channel_continues=continues)) == anew
