@@ -47,7 +47,7 @@ def test_the_network_sends_what_the_precoder_sends(modulation: str) -> None:
     scheme = PcenScheme(modulation, 9.0, network.parameters_found())
     csi = _gaussian((6, 2, 2), 5).astype(np.complex64)
     precoder = scheme.matrices(csi, 6)
-    equalised = equalised_channel(csi, precoder, 10**-0.9)
+    equalised = equalised_channel(csi.astype(complex), precoder, 10**-0.9)
     with torch.no_grad():
         sent = network.send(torch.from_numpy(precoder), torch.from_numpy(equalised))
     np.testing.assert_allclose(sent.numpy(), scheme.send(scheme.alphabet[None], csi), atol=1e-9)
