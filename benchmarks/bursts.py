@@ -60,5 +60,7 @@ def stream(frames: Iterable[Frame], numerology: Numerology, gap: int) -> Complex
 
 def with_noise(samples: ComplexArray, snr_db: float, rng: np.random.Generator) -> ComplexArray:
     """Samples with white noise that puts carriers of unit power at an Es/N0 of ``snr_db``."""
-    scale = np.float32(10 ** (-snr_db / 20))
-    return np.asarray(samples + scale * gaussian(samples.shape, rng))
+    noise = gaussian(samples.shape, rng)
+    noise *= np.float32(10 ** (-snr_db / 20))
+    noise += samples
+    return noise

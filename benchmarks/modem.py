@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmarks.bursts import gaussian, with_noise
 from benchmarks.result import Result
 from benchmarks.timing import measure
 from semcom_phy.exchange import AnalogSection, CodecLabel, ComplexArray, Reception, Transmission
@@ -22,8 +23,7 @@ CHUNK = 65_536
 
 def kodak_transmission(rng: np.random.Generator) -> Transmission:
     """A picture of Kodak's size at a bandwidth ratio of 1/6: Gaussian symbols of unit power."""
-    parts = rng.standard_normal((1, CHANNEL_USES, 2), np.float32) / np.float32(np.sqrt(2))
-    symbols = parts.view(np.complex64)[..., 0]
+    symbols = gaussian((1, CHANNEL_USES), rng)
     return Transmission((AnalogSection(symbols),), HEIGHT, WIDTH, CodecLabel(codec=1))
 
 
@@ -46,14 +46,6 @@ def receive(samples: ComplexArray, numerology: Numerology) -> list[Reception]:
     return receptions + assembler.flush()
 
 
-def noisy(samples: ComplexArray, rng: np.random.Generator) -> ComplexArray:
-    """Samples at an Es/N0 of :data:`SNR_DB`."""
-    # Carriers of unit power over noise of this variance per sample are at this Es/N0.
-    scale = np.float32(np.sqrt(10 ** (-SNR_DB / 10) / 2))
-    noise = scale * rng.standard_normal((*samples.shape, 2), np.float32)
-    return samples + noise.view(np.complex64)[..., 0]
-
-
 def modem_kodak_cpu_s(repeats: int) -> Result:
     """CPU seconds of transmitting and receiving a Kodak picture at CBR 1/6 and 10 dB.
 
@@ -63,7 +55,7 @@ def modem_kodak_cpu_s(repeats: int) -> Result:
     rng = np.random.default_rng(1)
     transmission = kodak_transmission(rng)
     sent = measure(lambda: transmit(transmission, NARROW), repeats)
-    samples = noisy(sent.value, rng)
+    samples = with_noise(sent.value, SNR_DB, rng)
     received = measure(lambda: receive(samples, NARROW), repeats)
     whole = [reception for reception in received.value if reception.fragments.all()]
     if len(whole) != 1:

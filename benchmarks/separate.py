@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmarks.bursts import with_noise
 from benchmarks.codec import kodak_sized_picture
-from benchmarks.modem import SNR_DB, noisy, receive, transmit
+from benchmarks.modem import SNR_DB, receive, transmit
 from benchmarks.result import Result
 from benchmarks.timing import measure
 from semcom_models.codecs import registry
@@ -24,7 +25,7 @@ def bpg_ldpc_kodak_s(repeats: int) -> Result:
     picture, state = kodak_sized_picture(), ChannelState(snr_db=SNR_DB)
     encoded = measure(lambda: codec.encode([picture], state), repeats)
     sent = measure(lambda: transmit(encoded.value[0], NARROW), repeats)
-    samples = noisy(sent.value, np.random.default_rng(1))
+    samples = with_noise(sent.value, SNR_DB, np.random.default_rng(1))
     received = measure(lambda: receive(samples, NARROW), repeats)
     arrived = [
         isinstance(section, ReceivedDigital) and section.ok

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.bursts import SIDE, gaussian
+from benchmarks.bursts import SIDE, gaussian, with_noise
 from benchmarks.modem import CHANNEL_USES, kodak_transmission, transmit
 from semcom_phy.exchange import CodecLabel, ComplexArray, PictureHeader, SectionEntry
 from semcom_phy.fragments import Assembler, Frame
@@ -64,13 +64,6 @@ class FrameCount:
     def missed(self) -> int:
         """Frames sent that did not arrive."""
         return self.sent - self.received
-
-
-def _noisy(samples: ComplexArray, snr_db: float, rng: np.random.Generator) -> ComplexArray:
-    noise = gaussian(samples.shape, rng)
-    noise *= np.float32(10 ** (-snr_db / 20))
-    noise += samples
-    return noise
 
 
 def _tenths(total: int) -> set[int]:
@@ -136,7 +129,7 @@ def count_frames(
     sender, receiver, count = _Sender(numerology, rng), Receiver(numerology), FrameCount()
     while count.sent < frames:
         wanted = min(FRAMES_IN_A_BLOCK, frames - count.sent)
-        samples = _noisy(sender.block(wanted), snr_db, rng)
+        samples = with_noise(sender.block(wanted), snr_db, rng)
         count.sent += wanted
         count.samples += samples.shape[1]
         received = receiver.push(samples)
@@ -224,7 +217,7 @@ def run_long(
     samples, cpu_s, pictures, sent = 0, 0.0, 0, 0
     while samples < seconds * numerology.sample_rate:
         for burst in bursts:
-            piece = _noisy(np.concatenate([burst, pause], axis=1), snr_db, rng)
+            piece = with_noise(np.concatenate([burst, pause], axis=1), snr_db, rng)
             begin = time.process_time()
             for frame in receiver.push(piece):
                 pictures += sum(bool(r.fragments.all()) for r in assembler.add(frame))

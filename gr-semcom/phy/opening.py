@@ -53,6 +53,8 @@ class Opening:
         line: its rotation, ``[phase, drift, slope, skew]``, see :mod:`semcom_phy.tracking`.
         composite: ``[active carriers, rx]`` channel, from the training symbols.
         noise_var: ``[rx]``, from the training symbols.
+        interference: ``[training + header symbols, rx]``, see
+            :func:`semcom_phy.reliability.interference`.
     """
 
     header: FrameHeader
@@ -61,6 +63,7 @@ class Opening:
     line: NDArray[np.float64]
     composite: ComplexArray
     noise_var: NDArray[np.float64]
+    interference: NDArray[np.float64]
 
 
 @njit(cache=True, nogil=True)
@@ -166,4 +169,4 @@ def decode_opening(received: ComplexArray, numerology: Numerology) -> Opening | 
     if word is None or header is None:
         return None
     known = np.concatenate([training, header_grid(encode_word(word), numerology)])
-    return Opening(header, known, received, line, composite, noise_var)
+    return Opening(header, known, received, line, composite, noise_var, hit)

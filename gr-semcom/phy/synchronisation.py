@@ -112,7 +112,7 @@ def synchronise(opening: Opening, payload: ComplexArray, numerology: Numerology)
     frame = _Frame(opening, payload, numerology)
     count = frame.count
     # Strong interference would spoil the first estimate, by which weaker one is told.
-    hit = frame.interference()
+    hit = opening.interference, frame.interference()
     weight = np.concatenate([unhit(part, _FEWEST_SYMBOLS) for part in hit])
     estimated = frame.estimate(weight)
     cells = [numerology.rx_antennas * n for n in (payload.shape[1], frame.rows.size)]
@@ -200,17 +200,7 @@ def _fit(
     count, rows = opened.shape[0], sent.rows
     line = line.copy()
     nothing = np.empty(0)
-    cells = match_both(
-        opened,
-        sent.opening,
-        piloted,
-        sent.pilots,
-        composite,
-        noise_var,
-        sent.carriers,
-        rows,
-        weight,
-    )
+    cells = _match(opened, piloted, sent, composite, noise_var, weight)
     search_drift(cells, line, _OPENED)
     refine_rotation(cells, line, True)
     # Once more, with the channel that the whole opening shows.
@@ -218,18 +208,7 @@ def _fit(
     none = np.empty((0, rows.size, opened.shape[2]), np.complex64)
     average = average_cells(straight, weight[:count], none, nothing, rows)
     composite = smooth_composite(average, prior, rows.size, antennas)
-    noise_var = average.noise_var
-    cells = match_both(
-        opened,
-        sent.opening,
-        piloted,
-        sent.pilots,
-        composite,
-        noise_var,
-        sent.carriers,
-        rows,
-        weight,
-    )
+    cells = _match(opened, piloted, sent, composite, average.noise_var, weight)
     refine_rotation(cells, line, True)
     return line, smooth_phase(cells, line, weight.size), average
 
@@ -251,14 +230,9 @@ class _Frame:
         self._sent = _Sent(opening.known, pilots, self.rows, carrier_numbers(numerology))
         self._piloted = take_carriers(payload, self.rows)
 
-    def interference(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Of opening and payload, see :func:`semcom_phy.reliability.interference`."""
-        opened, sent = self._opening.received, self._sent
-        known = take_carriers(sent.opening[:, :, None], self.rows)[:, :, 0]
-        return (
-            interference(opened, take_carriers(opened, self.rows), known),
-            interference(self._piloted, self._piloted, sent.pilots),
-        )
+    def interference(self) -> NDArray[np.float64]:
+        """Of the payload's symbols, see :func:`semcom_phy.reliability.interference`."""
+        return interference(self._piloted, self._piloted, self._sent.pilots)
 
     def estimate(self, weight: NDArray[np.float64]) -> _Estimated:
         """Rotation, channel and noise from the symbols of weight 1, the others' being 0."""
