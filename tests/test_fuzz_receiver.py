@@ -17,7 +17,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from semcom_phy.detection import PreambleDetector
@@ -403,6 +403,7 @@ def test_any_header_word(changes: dict[str, int]) -> None:
 
 @settings(deadline=None, max_examples=EXAMPLES)
 @given(st.integers(0, 1000), st.floats(-1e30, 1e30), st.floats(0, 1e38), SHARE, SHARE)
+@example(seed=0, scale=1.792630460741846e27, noise_var=0.0, missing=0.0, spoilt=0.0)
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_any_header_symbols(
     seed: int, scale: float, noise_var: float, missing: float, spoilt: float

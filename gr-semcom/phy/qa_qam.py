@@ -110,6 +110,16 @@ def test_no_noise_gives_finite_ratios(order):
     np.testing.assert_array_equal(llr.reshape(-1, order) < 0, words(order))
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("order", ORDERS)
+def test_absurd_amplitudes_give_ratios_that_decoders_can_add(order):
+    y = np.complex64(1e38) * constellation(order)
+    llr = demap(y, np.zeros(y.size, np.float32), order)
+    assert np.abs(llr).max() < 1e20
+    signs = np.arange(order) < 2 if order > 1 else np.arange(order) < 1
+    np.testing.assert_array_equal(llr.reshape(-1, order)[:, signs] < 0, words(order)[:, signs])
+
+
 def test_bpsk_ratio_by_hand():
     # d = (1+j)/sqrt(2) against -(1+j)/sqrt(2) at N0 = 2: |y+d|^2 - |y-d|^2 over N0, y = 1.
     assert demap(np.ones(1, np.complex64), 2.0, 1)[0] == pytest.approx(2 / sqrt(2), rel=1e-6)

@@ -20,6 +20,9 @@ BITS_PER_SYMBOL = {"BPSK": 1, "QPSK": 2, "16QAM": 4, "64QAM": 6, "256QAM": 8}
 
 _SMALLEST_NOISE = np.float32(1e-10)
 _FEWEST = np.float32(1e-20)
+# Observations beyond this are taken for this: ratios stay far inside float32's range, also when
+# a decoder adds up thousands of them.
+_FARTHEST = np.float32(1e3)
 
 
 @lru_cache(maxsize=8)
@@ -177,7 +180,8 @@ def _demap_antipodal(
     for i in range(y.size):
         if variance[i] >= 0.0 and np.isfinite(y[i].real) and np.isfinite(y[i].imag):
             weight = scale / max(variance[i], _SMALLEST_NOISE)
-            llr[i, 0], llr[i, 1] = weight * y[i].real, weight * y[i].imag
+            llr[i, 0] = weight * min(max(y[i].real, -_FARTHEST), _FARTHEST)
+            llr[i, 1] = weight * min(max(y[i].imag, -_FARTHEST), _FARTHEST)
     return llr
 
 
@@ -215,7 +219,7 @@ def demap(
     y = np.where(usable, y, np.complex64(0))
     precision = usable / np.fmax(variance, _SMALLEST_NOISE)
     depth = bits_per_symbol // 2
-    values = np.ascontiguousarray(y).view(np.float32)
+    values = np.clip(np.ascontiguousarray(y).view(np.float32), -_FARTHEST, _FARTHEST)
     llr = np.empty((values.size, depth), np.float32)
     _demap_quadratures(values, np.repeat(precision, 2), levels, exact, llr)
     # Quadrature-major to the standard's alternating bits b_0 (I), b_1 (Q), b_2 (I), ...
