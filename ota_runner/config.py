@@ -32,6 +32,9 @@ FADING = ("rayleigh", "rician")
 
 _UNIT = re.compile(r"_(hz|db|ppm|samples|s)$")
 
+_FIELD = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
+"""A field's name in a message; names without an underscore are words of the language too."""
+
 
 class RunConfig(MimoOptions):
     """Options of a run, whatever the radio."""
@@ -147,9 +150,18 @@ class Layer:
     values: Mapping[str, Any]
 
     def names(self, option: str) -> str:
+        """How the user wrote an option there, and where that is."""
+        return f"{self.prefix}{self.spells(option)}"
+
+    def spells(self, option: str) -> str:
         """How the user wrote an option there."""
         dashed = option.replace("_", "-")
-        return f"--{dashed}" if self.place is None else f"{self.place}: {option}"
+        return f"--{dashed}" if self.place is None else option
+
+    @property
+    def prefix(self) -> str:
+        """Says where that is, before a message; empty for the command line."""
+        return "" if self.place is None else f"{self.place}: "
 
 
 @dataclass(frozen=True)
@@ -268,7 +280,7 @@ def _validate(
         message = first["msg"].removeprefix("Value error, ")
         message = message[0].lower() + message[1:]
         if not first["loc"]:
-            raise UsageError(message) from error
+            raise UsageError(_in_options(message, fields, asked)) from error
         field = str(first["loc"][0])
         option = next((option for option, its in fields.items() if its == field), field)
         written = asked[option][1].names(option) if option in asked else f"--{option}"
@@ -276,3 +288,18 @@ def _validate(
         value = f"{written} {first['input']!r}" if first["type"] != "missing" else written
         mend = f" ({about})" if about else ""
         raise UsageError(f"{value}: {message}{mend}") from error
+
+
+def _in_options(
+    message: str, fields: Mapping[str, str], asked: Mapping[str, tuple[Any, Layer]]
+) -> str:
+    """A message on several fields, told of their options, as they were written."""
+    options = {field: option for option, field in fields.items()}
+    told = [options[name] for name in _FIELD.findall(message) if name in options]
+    layer = next((asked[option][1] for option in told if option in asked), Layer(None, {}))
+
+    def spelled(found: re.Match[str]) -> str:
+        option = options.get(found[0])
+        return found[0] if option is None else layer.spells(option)
+
+    return layer.prefix + _FIELD.sub(spelled, message)

@@ -447,7 +447,7 @@ def test_default_output_is_numbered(
         (["--erase-fragments", "2"], ["--erase-fragments 2.0", "0 to 1"]),
         (["--cfo", "3"], ["--cfo"]),
         (["--channel", "rayliegh"], ["--channel", "no channel 'rayliegh'", "awgn, rayleigh"]),
-        (["--channel", "tdl-a", "--rician-k", "3"], ["rician_k_db goes with channel rician"]),
+        (["--channel", "tdl-a", "--rician-k", "3"], ["--rician-k goes with channel rician"]),
         (["--channel", "trace:none"], ["cannot read", "none: No such file"]),
         (["--channel", "trace:damaged.png"], ["damaged.png is no channel trace"]),
         (["--snr-trace", "rayliegh"], ["cannot read rayliegh", "rayleigh or rician"]),

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ota_runner.config import Layer, asked_for, option_name, own_options, read_layer, resolve
 from ota_runner.errors import UsageError
@@ -22,7 +22,14 @@ class Dish(BaseModel):
     snr_db: float = 3.0
     seed: int = 7
     lo_offset_hz: Annotated[float, Field(ge=-1e6, le=1e6, description="offset in Hz")] = 0.0
+    ramp_up_s: float = 0.0
     mode: str = "plain"
+
+    @model_validator(mode="after")
+    def _no_offset_while_ramping(self) -> Self:
+        if self.lo_offset_hz and self.ramp_up_s:
+            raise ValueError("lo_offset_hz excludes ramp_up_s: leave one out, not tx_power")
+        return self
 
 
 class Zoom(BaseModel):
@@ -57,7 +64,11 @@ def test_option_is_field_without_unit() -> None:
     assert option_name("cfo_hz") == "cfo"
     assert option_name("delay_samples") == "delay"
     assert option_name("erase_fragments") == "erase_fragments"
-    assert own_options(Dish) == {"lo_offset": "lo_offset_hz", "mode": "mode"}
+    assert own_options(Dish) == {
+        "lo_offset": "lo_offset_hz",
+        "ramp_up": "ramp_up_s",
+        "mode": "mode",
+    }
 
 
 def test_radio_shares_the_runs_options() -> None:
@@ -127,6 +138,27 @@ def test_mistakes_give_one_clear_line(layer: Layer, words: list[str]) -> None:
     assert "\n" not in message
     for word in words:
         assert word in message
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        (
+            [typed(lo_offset=3, ramp_up=1)],
+            "--lo-offset excludes --ramp-up: leave one out, not tx_power",
+        ),
+        (
+            [file(lo_offset=3, ramp_up=1)],
+            "run.yaml: lo_offset excludes ramp_up: leave one out, not tx_power",
+        ),
+    ],
+)
+def test_a_mistake_in_several_options_is_told_in_their_names(
+    layers: list[Layer], message: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve(layers, Dish)
+    assert str(caught.value) == message
 
 
 def test_file_takes_dashes_and_underscores(tmp_path: Path) -> None:
