@@ -79,13 +79,22 @@ class LoopbackConfig(ChannelOptions, RadioConfig):
     seed: Annotated[int, Field(ge=0)] = Field(0, description="seed of fading, noise and gaps")
 
     @model_validator(mode="after")
+    def _bursts_have_an_interferer(self) -> Self:
+        for name in ("interferer_start_s", "interferer_length_s", "interferer_period_s"):
+            asked = getattr(self, name) != type(self).model_fields[name].default
+            if asked and self.interferer_db is None:
+                raise ValueError(f"{name} goes with interferer_db, the power of the bursts")
+        return self
+
+    @model_validator(mode="after")
     def _taps_and_gaps_are_whole(self) -> Self:
         if (self.channel == "multipath") != bool(self.taps):
             raise ValueError("taps and channel 'multipath' go together: give both or none")
         places = self.gap_rate_hz > 0 or bool(self.gap_starts_s)
         if places != (self.gap_length_s is not None):
             raise ValueError(
-                "gaps have a length and places: give gap_length_s with gap_rate_hz or gap_starts_s"
+                "gaps have a length and places: give gap_length_s with gap_rate_hz or, in a file, "
+                "gap_starts_s"
             )
         return self
 

@@ -117,7 +117,10 @@ def test_an_unknown_radio_is_told() -> None:
         ({"channel": "trace:/no/such/file"}, "cannot read /no/such/file: No such file"),
         ({"channel": f"trace:{__file__}"}, "no channel trace"),
         ({"gap_rate_hz": 5}, "gap_length_s with"),
-        ({"gap_length_s": 1e-3}, "gap_rate_hz or gap_starts_s"),
+        ({"gap_length_s": 1e-3}, "gap_rate_hz or, in a file, gap_starts_s"),
+        ({"interferer_start_s": 1}, "interferer_start_s goes with interferer_db"),
+        ({"interferer_length_s": 1}, "interferer_length_s goes with interferer_db"),
+        ({"interferer_period_s": 1}, "interferer_period_s goes with interferer_db"),
         (
             {"interferer_db": 0, "interferer_length_s": 1, "interferer_period_s": 0.1},
             "period no shorter",
