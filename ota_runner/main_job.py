@@ -137,6 +137,8 @@ def run_job(
             manifest = _manifest(settings, codec, radio, plan, invocation.command)
             continues = getattr(settings.radio, "channel_continues", False)
             done = _go_on(folder, manifest, continues) if old else []
+            if plan.distinct < len(pictures):
+                say(f"pictures are sent again: {plan.distinct} found, {len(pictures)} to send")
             if run.precoder != "none" and fades_anew(settings.radio):
                 say(
                     f"--precoder {run.precoder}: every picture meets a channel of its own, of "

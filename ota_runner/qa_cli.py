@@ -268,11 +268,24 @@ def test_a_trace_sets_the_snr_of_every_picture(
     assert yaml.safe_load((output / "config.yaml").read_text())["snr_trace"] == str(trace)
     (output / "images.jsonl").write_text("".join(json.dumps(r) + "\n" for r in kept[:3]))
     assert execute(["--resume", "--output", str(output)]) == 0
+    assert "-1.5 to 30.0" in capsys.readouterr().out
     assert [record["snr_set_db"] for record in records(output)] == values
     trace.write_text("snr_db\n12\n3\n30\n7.25\n20\n")
     capsys.readouterr()
     assert execute(["--resume", "--output", str(output)]) == 2
     assert "the SNR trace is not that which" in error_line(capsys)
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_pictures_that_are_sent_again_are_told(
+    count: int, blocks: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ideal(blocks, pictures, tmp_path / "run", "--count", str(count), "--json")
+    assert execute(words) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["images"] == count
+    told = "ota_runner: pictures are sent again: 3 found, 7 to send\n"
+    assert said.err == (told if count == 7 else "")
 
 
 def test_fading_is_the_same_for_the_same_seed(

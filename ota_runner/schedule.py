@@ -18,10 +18,12 @@ class Schedule:
 
     Attributes:
         pictures: numbered from 0.
+        distinct: number of different ones among them.
         trace_db: SNR of each, None where it is the same throughout.
     """
 
     pictures: list[Picture]
+    distinct: int
     trace_db: list[float] | None
 
 
@@ -43,4 +45,4 @@ def schedule(run: RunConfig, radio: RadioChoice) -> Schedule:
     found = open_pictures(run.images)
     trace_db = snr_trace(run, len(found))
     count = (run.count or len(found)) if trace_db is None else len(trace_db)
-    return Schedule(go_round(found, count), trace_db)
+    return Schedule(go_round(found, count), min(len(found), count), trace_db)
