@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from ota_runner.config import RunConfig
-from ota_runner.numerology import numerology_label
 from ota_runner.past_runs import PastRun
 from semcom_models.codecs.registry import CBR_TOLERANCE
 
@@ -61,8 +60,6 @@ def _facts(run: PastRun, with_channel: bool) -> dict[str, Any]:
     ignored = _THE_SCHEMES_OWN | _OF_NO_CONSEQUENCE | _COMPARED_BY_WHAT_THEY_ARE
     facts = {name: run.config.get(name) for name in RunConfig.model_fields if name not in ignored}
     facts["snr_trace"] = _trace(run)
-    if facts["numerology"] is not None:
-        facts["numerology"] = numerology_label(facts["numerology"])
     if with_channel:
         facts |= {k: v for k, v in run.manifest.channel.items() if k not in ("snr_db", "seed")}
     return facts

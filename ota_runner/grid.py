@@ -32,6 +32,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ota_runner.choice import Choice, choose
 from ota_runner.config import Layer, Settings, read_layer, resolve
 from ota_runner.errors import UsageError
+from ota_runner.numerology import numerology_label, numerology_options, read_numerology
 from ota_runner.record import first_fault
 from semcom_models.codecs.separate_mcs import HINDSIGHT, hindsight_candidates
 
@@ -223,6 +224,8 @@ def _folder(label: str, axes: Mapping[str, Any]) -> Path:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, Mapping):  # of all options only a numerology is one
+        return numerology_label(numerology_options(read_numerology(value)))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

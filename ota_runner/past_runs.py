@@ -10,6 +10,7 @@ from typing import Any
 
 from ota_runner import sweep_record
 from ota_runner.errors import UsageError
+from ota_runner.numerology import numerology_label
 from ota_runner.record import Manifest, PictureRecord, RunFolder
 from ota_runner.summary import Summary, summarise
 from ota_runner.sweep_record import SweptRun, read_sweep_record
@@ -21,7 +22,7 @@ class PastRun:
 
     Attributes:
         path: of its folder.
-        config: its options, resolved.
+        config: its options, resolved; the numerology by its label.
         manifest: what made it.
         records: of its pictures.
         summary: over them.
@@ -107,5 +108,7 @@ def _read(path: Path, swept: SweptRun | None) -> PastRun:
         raise UsageError(
             f"{path} was cut short, with {len(records)} of {len(manifest.pictures)} pictures"
         )
-    summary = summarise(manifest, records)
-    return PastRun(path, folder.config(), manifest, records, summary, swept)
+    config = folder.config()
+    if "numerology" in config:
+        config["numerology"] = numerology_label(config["numerology"])
+    return PastRun(path, config, manifest, records, summarise(manifest, records), swept)

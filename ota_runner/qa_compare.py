@@ -17,6 +17,7 @@ from PIL import Image
 from ota_runner.cli import execute
 from ota_runner.curve_figures import _styled, curves_svg
 from ota_runner.curves import Axis, Metric, draw_curves
+from ota_runner.numerology import numerology_label, numerology_options, read_numerology
 from ota_runner.past_runs import find_runs
 from ota_runner.record import DigitalRecord, Manifest, PictureRecord, RunFolder
 from ota_runner.sweep_record import SweepRecord, SweptRun
@@ -178,6 +179,22 @@ def test_pictures_seeds_and_rates_are_not_compared_silently(
     page = (tmp_path / "compare.html").read_text()
     assert "Not alike: seed: 0 (linear), 3 (jpeg+ldpc)" in page
     assert "another picture" in page
+
+
+def test_curves_over_several_waveforms_are_named_briefly(tmp_path: Path) -> None:
+    waveforms = [read_numerology("narrow"), read_numerology({"cyclic_prefix": 32, "name": "long"})]
+    for number, numerology in enumerate(map(numerology_options, waveforms)):
+        for snr in (0.0, 10.0):
+            path = tmp_path / f"{number} {snr}"
+            write_run(path, [20 + snr], snr=snr, numerology=numerology)
+    assert execute(["compare", str(tmp_path)]) == 0
+    label = numerology_label(numerology_options(waveforms[1]))
+    assert re.fullmatch(r"long [0-9a-f]{8}", label)
+    assert [curve["label"] for curve in compared(tmp_path)["curves"]] == [
+        "linear, numerology narrow",
+        f"linear, numerology {label}",
+    ]
+    assert "pilot_carriers" not in (tmp_path / "compare.html").read_text()
 
 
 def test_runs_of_one_scheme_are_named_for_what_differs(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,15 @@ def test_lists_and_spans_are_axes(tmp_path: Path, quantised: str) -> None:
     last = found[-1].settings
     assert (last.run.snr, last.run.cbr, last.scheme.depth) == (5, 0.25, 8)  # type: ignore[union-attr]
     assert found[0].settings.run.cbr is None
+
+
+def test_a_waveform_of_its_own_names_a_folder_briefly(tmp_path: Path) -> None:
+    axis = ["wide", {"base": "wide", "pilots": 8, "name": "sparse"}, {"cyclic_prefix": 32}]
+    found = points(tmp_path, {"schemes": ["linear"], "numerology": axis})
+    assert str(found[0].folder) == "linear/numerology=wide"
+    names = [re.sub(r"-[0-9a-f]{8}$", "", point.folder.name) for point in found]
+    assert names == ["numerology=wide", "numerology=sparse", "numerology=custom"]
+    assert [point.settings.run.numerology.name for point in found] == ["wide", "sparse", "custom"]
 
 
 def test_a_schemes_own_value_beats_the_common_one(tmp_path: Path) -> None:
