@@ -212,12 +212,15 @@ class ReceivedDigital:
             far as that.
         llr: ``[n]`` a-posteriori log-likelihood ratios ``log p(0)/p(1)`` of ``bits`` where the
             decoder has them, else None.
+        symbols: ``[k]``, equalised as those of :class:`ReceivedAnalog`, zero where erased, for a
+            look at the constellation; None where they were not kept.
     """
 
     bits: BitArray
     ok: bool
     valid_bits: int
     llr: FloatArray | None = None
+    symbols: ComplexArray | None = None
 
 
 ReceivedSection: TypeAlias = ReceivedAnalog | ReceivedDigital

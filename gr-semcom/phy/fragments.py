@@ -9,7 +9,7 @@ sections are spread over all frames that there are.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -258,7 +258,8 @@ def _received_section(
     count = symbol_count(entry.length, entry.mcs) if entry.digital else entry.length
     in_turn, noise_in_turn = symbols.T.reshape(-1)[:count], noise_var.T.reshape(-1)[:count]
     if entry.digital:
-        return decode_symbols(in_turn, noise_in_turn, entry.length, entry.mcs)
+        decoded = decode_symbols(in_turn, noise_in_turn, entry.length, entry.mcs)
+        return replace(decoded, symbols=in_turn)
     return ReceivedAnalog(in_turn[None], noise_in_turn[None], np.isinf(noise_in_turn[None]))
 
 

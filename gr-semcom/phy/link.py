@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from semcom_phy.exchange import ChannelState, Reception, Transmission
+from semcom_phy.exchange import ChannelState, FloatArray, Reception, Transmission
 
 
 @dataclass
@@ -98,4 +98,27 @@ class SimulatedLink(Link, Protocol):
             ValueError: an SNR out of range, or a radio with a channel of its own.
             RuntimeError: a picture is on its way over a link that cannot change meanwhile.
         """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Spectra:
+    """Power densities of a link's samples, in their square per Hz.
+
+    Attributes:
+        sent: ``[tx, bins]``, frequencies in ascending order, the lowest ``-sample_rate / 2``;
+            None where too few samples were sent for an estimate.
+        received: ``[rx, bins]``, likewise.
+    """
+
+    sent: FloatArray | None
+    received: FloatArray | None
+
+
+@runtime_checkable
+class SpectralLink(Link, Protocol):
+    """A link that has samples, and estimates their spectra."""
+
+    def spectra(self) -> Spectra:
+        """Spectra of the samples that came since this was last asked, as far as seen by now."""
         ...

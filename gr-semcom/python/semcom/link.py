@@ -8,26 +8,28 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from gnuradio import gr
+from gnuradio.semcom.feedback_path import FeedbackPath
 from gnuradio.semcom.framer import Framer
 from gnuradio.semcom.guard import check, join
 from gnuradio.semcom.radios.base import Radio
 from gnuradio.semcom.receiver import Receiver
 from gnuradio.semcom.recording import Recording
+from gnuradio.semcom.spectrum_tap import SpectrumTap
 
+from semcom_phy.channel_knowledge import ChannelKnowledge
+from semcom_phy.csi_feedback import CsiReports
 from semcom_phy.exchange import (
     ChannelState,
     Combiner,
-    ComplexArray,
     Precoder,
     Reception,
     Transmission,
 )
-from semcom_phy.link import LinkStats
+from semcom_phy.link import LinkStats, Spectra
 from semcom_phy.numerology import Numerology
 from semcom_phy.receiver import ReceiverCounters
 
@@ -45,10 +47,13 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
         numerology: of the waveform, the radio's own.
         precoder: at the transmitter; None for none.
         combiner: at the receiver; None for none.
-        csi_sent: channels fed back, by ``csi_id``, for the combiner.
+        reports: the receiver's on the channel, which the combiner looks up; None for none.
+        known: what the transmitter knows of the channel, which it learns of the receiver; None
+            where nothing is fed back.
         record_to: folder in which the samples sent and received are recorded as SigMF, one
             recording an antenna; None for none.
         clipping_db: limit of the transmitter's magnitude above its RMS; None for no limit.
+        spectra: estimate the spectra of the samples sent and received.
 
     Raises:
         OSError: the recordings cannot be written.
@@ -60,15 +65,23 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
         numerology: Numerology,
         precoder: Precoder | None = None,
         combiner: Combiner | None = None,
-        csi_sent: Mapping[int, ComplexArray] | None = None,
+        reports: CsiReports | None = None,
+        known: ChannelKnowledge | None = None,
         record_to: Path | None = None,
         clipping_db: float | None = None,
+        spectra: bool = False,
     ) -> None:
         self.radio = radio
         self._received: queue.SimpleQueue[Reception] = queue.SimpleQueue()
-        self._framer = Framer(numerology, precoder, clipping_db)
-        self._receiver = Receiver(numerology, combiner, csi_sent, deliver=self._received.put)
+        # Only what is known at once can be known of the frame before.
+        stop_and_wait = precoder is not None and known is not None and known.delay == 0
+        self._framer = Framer(
+            numerology, precoder, clipping_db, known=known, stop_and_wait=stop_and_wait
+        )
+        self._receiver = Receiver(numerology, combiner, deliver=self._received.put, reports=reports)
+        self._feedback = None if known is None else FeedbackPath(self._receiver, known)
         self._recording = Recording(record_to, numerology, radio) if record_to else None
+        self._taps = _taps(numerology) if spectra else None
         self._flowgraph = self._connect(numerology)
         self._waiting: deque[tuple[int, float]] = deque()
         self._arrived: deque[Reception] = deque()
@@ -86,15 +99,22 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
             flowgraph.connect((framer, antenna), (radio.sink, antenna))
             if self._recording is not None:
                 flowgraph.connect((framer, antenna), self._recording.sent[antenna])
+            if self._taps is not None:
+                flowgraph.connect((framer, antenna), (self._taps[0], antenna))
         for antenna in range(numerology.rx_antennas):
             flowgraph.connect((radio.source, antenna), (receiver, antenna))
             if self._recording is not None:
                 flowgraph.connect((radio.source, antenna), self._recording.received[antenna])
+            if self._taps is not None:
+                flowgraph.connect((radio.source, antenna), (self._taps[1], antenna))
+        if self._feedback is not None:
+            self._feedback.connect(flowgraph)
         join(self._blocks())
         return flowgraph
 
     def _blocks(self) -> tuple[gr.basic_block, ...]:
-        return self._framer, *self.radio.blocks, self._receiver
+        feedback = () if self._feedback is None else (self._feedback.sink,)
+        return self._framer, *self.radio.blocks, self._receiver, *(self._taps or ()), *feedback
 
     @property
     def stats(self) -> LinkStats:
@@ -111,6 +131,11 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
     def counters(self) -> ReceiverCounters:
         """What the receiver met so far, frame by frame."""
         return self._receiver.counters
+
+    def spectra(self) -> Spectra:
+        """Spectra of the latest samples, see :meth:`semcom_phy.link.SpectralLink.spectra`."""
+        sent, received = (tap.take() for tap in self._taps) if self._taps else (None, None)
+        return Spectra(sent, received)
 
     def set_snr_db(self, snr_db: float) -> None:
         """Choose the noise of a simulated radio between pictures.
@@ -135,6 +160,7 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
         if not self._waiting:
             raise RuntimeError("no picture is on its way: send one first")
         self._await(timeout_s)
+        self._settle()
         picture, sent_at = self._waiting.popleft()
         self._seconds += time.monotonic() - sent_at
         # Pictures come in the order of sending: a later one says that this one is lost.
@@ -155,6 +181,9 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
             except queue.Empty:
                 pass
             check(self._blocks())
+            if self._framer.waits and self._all_heard():
+                self._settle()
+                self._framer.proceed()
             if drained:
                 self._flush()
                 self._sent_arrived()
@@ -175,10 +204,15 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
         return bool(self._arrived)
 
     def _drained(self) -> bool:
-        framer = self._framer
-        return framer.pictures_waiting == 0 and self.radio.drained(
-            framer.samples_out, self._receiver.samples_in
-        )
+        return self._framer.pictures_waiting == 0 and self._all_heard()
+
+    def _all_heard(self) -> bool:
+        return self.radio.drained(self._framer.samples_out, self._receiver.samples_in)
+
+    def _settle(self) -> None:
+        """Wait for feedback on what was received."""
+        if self._feedback is not None:
+            self._feedback.settle()
 
     def _flush(self) -> None:
         """The rest of a picture that the end of the stream cut off."""
@@ -209,12 +243,22 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
             waiter.start()
             waiter.join(_END_S)
         self._stop()
+        if self._feedback is not None:
+            self._feedback.close()
         if self._recording is not None:
             self._recording.finish()
 
     def __exit__(self, *raised: object) -> None:
         # After an interruption nobody waits for what is still on its way.
         self._close(drain=self.radio.ends_with_input and raised[0] is None)
+
+
+def _taps(numerology: Numerology) -> tuple[SpectrumTap, SpectrumTap]:
+    """At transmitter and receiver."""
+    return (
+        SpectrumTap(numerology.tx_antennas, numerology.sample_rate),
+        SpectrumTap(numerology.rx_antennas, numerology.sample_rate),
+    )
 
 
 def _stop(flowgraph: gr.top_block) -> None:

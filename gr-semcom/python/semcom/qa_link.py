@@ -32,7 +32,7 @@ from semcom_phy.exchange import (
     Transmission,
 )
 from semcom_phy.fragments import air_samples, fragment
-from semcom_phy.link import SimulatedLink
+from semcom_phy.link import SimulatedLink, SpectralLink
 from semcom_phy.modulator import Modulator
 from semcom_phy.numerology import Numerology
 
@@ -193,6 +193,26 @@ def test_the_noise_of_a_simulated_radio_changes_between_pictures() -> None:
 
     sent = transmission(5000)
     assert all(np.array_equal(a, b) for a, b in zip(run(), run(), strict=True))
+
+
+def test_spectra_of_what_was_sent_and_received() -> None:
+    """The edges, where nothing is sent, hold noise alone; a link asked for none has none."""
+    waveform = numerology("narrow", 2, 2)
+    radio = open_radio("loopback", waveform, snr_db=10.0)
+    with FlowgraphLink(radio, waveform, spectra=True) as link:
+        assert isinstance(link, SpectralLink)
+        link.send(0, transmission(40_000), STATE)
+        assert link.receive() is not None
+        found = link.spectra()
+        assert found.sent is not None
+        assert found.received is not None
+        assert found.sent.shape == found.received.shape == (2, 256)
+        edges, middle = np.r_[:20, 236:256], np.r_[60:120, 136:196]
+        received = found.received[0]
+        assert (found.sent[0, edges] < 0.02 * found.sent[0, middle].mean()).all()
+        assert 0.03 < received[edges].mean() / received[middle].mean() < 0.2
+    with FlowgraphLink(open_radio("loopback", NARROW), NARROW) as link:
+        assert link.spectra().sent is link.spectra().received is None
 
 
 def test_the_noise_of_a_radio_is_its_own() -> None:
