@@ -27,7 +27,7 @@ from semcom_models.metrics import psnr_db
 from semcom_phy.channel import ChannelConfig, SampleChannel
 from semcom_phy.csi_feedback import CsiReports
 from semcom_phy.exchange import ChannelState, ComplexArray, DigitalSection, Reception, Transmission
-from semcom_phy.fragments import Assembler, fragment
+from semcom_phy.fragments import Assembler, ReceivedFrame, fragment
 from semcom_phy.modulator import Modulator
 from semcom_phy.named_precoding import named_precoding
 from semcom_phy.numerology import WIDE
@@ -122,20 +122,24 @@ def send(
     receiver, assembler = Receiver(numerology, pair[1], reports), Assembler(numerology)
     modulator = Modulator(numerology, pair[0])
 
-    def carry(sent: Transmission, picture: int, state: ChannelState) -> Reception | None:
+    def carry(
+        sent: Transmission, picture: int, state: ChannelState
+    ) -> tuple[list[ReceivedFrame], Reception | None]:
         csi = state.csi if pair[0] else None
         frames = fragment(sent, picture, numerology, state.csi_id if pair[0] else 0)
         bursts = [modulator.frame(frame, csi) for frame in frames]
         silence = np.zeros((2, lookahead_samples(numerology) + 512), np.complex64)
         received = receiver.push(air.process(np.concatenate([*bursts, silence], axis=1)))
         complete = [r for frame in received for r in assembler.add(frame)] + assembler.flush()
-        return complete[0] if complete else None
+        return received, complete[0] if complete else None
 
-    first = carry(replace(transmission, sections=(_SOUNDING,)), 0, ChannelState())
-    report = None if first is None else reports.report(first)
+    sounded, _ = carry(replace(transmission, sections=(_SOUNDING,)), 0, ChannelState())
+    report = reports.report(sounded[-1]) if sounded else None
     if knowledge.stale:
         air.process(_silence(round(AGE_S * numerology.sample_rate)))
-    return carry(transmission, 1, ChannelState() if report is None else report.state())
+    known = ChannelState() if report is None else ChannelState(csi=report.csi, csi_id=report.csi_id)
+    _, reception = carry(transmission, 1, known)
+    return reception
 
 
 _SOUNDING = DigitalSection(np.zeros(900, np.uint8), 0)

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ota_runner.errors import UsageError
+from ota_runner.feedback_options import FeedbackOptions
 from ota_runner.mimo_options import MimoOptions
 from ota_runner.numerology import NumerologyOption
 from ota_runner.options_file import read_options, unknown_option
@@ -36,7 +37,7 @@ _FIELD = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 """A field's name in a message; names without an underscore are words of the language too."""
 
 
-class RunConfig(MimoOptions):
+class RunConfig(MimoOptions, FeedbackOptions):
     """Options of a run, whatever the radio."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -1,42 +1,80 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The receiver's reports on the channel on their way to the transmitter, picture by picture."""
+"""From a run's options to what its transmitter knows of the channel."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 
-from semcom_phy.csi_feedback import CsiReports, Feedback
-from semcom_phy.exchange import ChannelState, Reception
+from ota_runner.config import RunConfig, resolve_numerology
+from ota_runner.errors import UsageError
+from ota_runner.feedback_options import FEEDBACK, SET
+from ota_runner.record import FeedbackRecord, PictureRecord
+from semcom_phy.channel_knowledge import ChannelKnowledge
+from semcom_phy.csi_feedback import Feedback
 
 
+@dataclass
 class FeedbackLoop:
-    """What the transmitter knows of the channel when it sends a picture.
+    """What the transmitter knows, and what of it the encoder is told.
 
-    Args:
-        reports: of the receiver; None where nothing is fed back.
-        delay: pictures by which a report is late; with 0 it is there for the next one.
+    Attributes:
+        known: of the channel, which a link has it learn.
+        encoder_snr: ``set``, ``feedback`` or a number of dB.
+        closed: whether anything that comes back is used.
     """
 
-    def __init__(self, reports: CsiReports | None = None, delay: int = 0) -> None:
-        self._reports = reports
-        self._on_the_way: deque[Feedback | None] = deque([None] * delay)
-        self._known: Feedback | None = None
+    known: ChannelKnowledge
+    encoder_snr: str = SET
+    closed: bool = False
 
-    def state(self, snr_db: float, stream_time_s: float) -> ChannelState:
-        """For the next picture.
+    def __post_init__(self) -> None:
+        self._counted = asdict(self.known.counters)
 
-        Args:
-            snr_db: that the encoder is told.
-            stream_time_s: at which the picture is sent.
-        """
-        if self._known is None:
-            return ChannelState(snr_db=snr_db)
-        known = self._known.state(stream_time_s)
-        return ChannelState(snr_db, known.csi, known.csi_id, known.age_s)
+    def told_snr_db(self, set_db: float, known_db: float | None) -> float:
+        """What the encoder is told, of the SNR set and the one fed back."""
+        if self.encoder_snr == FEEDBACK and known_db is not None:
+            return known_db
+        return set_db if self.encoder_snr in (SET, FEEDBACK) else float(self.encoder_snr)
 
-    def learn(self, reception: Reception | None) -> None:
-        """A picture was received, or lost; a lost one leaves the last report in force."""
-        if self._reports is None:
-            return
-        self._on_the_way.append(None if reception is None else self._reports.report(reception))
-        self._known = self._on_the_way.popleft() or self._known
+    def news(self) -> FeedbackRecord | None:
+        """What became of the reports since the last call; None where none are used."""
+        if not self.closed:
+            return None
+        before, self._counted = self._counted, asdict(self.known.counters)
+        return FeedbackRecord(**{key: self._counted[key] - before[key] for key in before})
+
+    def catch_up(self, records: Iterable[PictureRecord]) -> None:
+        """Learn what was fed back of pictures that a run begun before has sent."""
+        for record in records:
+            self.known.picture_begins()
+            if record.snr_estimated_db is not None:
+                self.known.learn(Feedback(snr_db=record.snr_estimated_db))
+        self.news()
+
+
+def feedback_loop(run: RunConfig, simulated: bool) -> FeedbackLoop:
+    """The loop of a run.
+
+    Args:
+        run: its options.
+        simulated: the SNR of its radio's channel is set by the run.
+
+    Raises:
+        UsageError: options that contradict each other or the radio.
+    """
+    delay, asked = run.feedback_delay, run.encoder_snr
+    if asked == SET and not simulated:
+        raise UsageError(
+            f"--encoder-snr set: the SNR of --radio {run.radio} cannot be set; use feedback, or a "
+            "number of dB"
+        )
+    told = asked or (SET if simulated and delay is None else FEEDBACK)
+    closed = told == FEEDBACK or run.precoder != "none"
+    if delay is not None and not closed:
+        raise UsageError(
+            f"--feedback-delay: with --encoder-snr {told} and no --precoder nothing is fed back; "
+            "leave it out, or use --encoder-snr feedback"
+        )
+    known = ChannelKnowledge(run.snr, resolve_numerology(run), delay or 0)
+    return FeedbackLoop(known, told, closed)

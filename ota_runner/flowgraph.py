@@ -37,9 +37,11 @@ def opener(name: str) -> Opener:
                 plan.numerology,
                 plan.precoder,
                 plan.combiner,
-                plan.csi_sent,
+                plan.reports,
+                plan.known,
                 plan.recording,
                 plan.clipping_db,
+                spectra=True,
             )
         except radios.RadioConfigError as error:
             raise UsageError(str(error)) from error

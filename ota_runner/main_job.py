@@ -18,7 +18,7 @@ from ota_runner.choice import Choice
 from ota_runner.config import FADING, Layer, RunConfig, Settings, resolve, resolve_numerology
 from ota_runner.console import ProgressView, print_table, result_table, say
 from ota_runner.errors import ExitCode, LinkFailed, UsageError
-from ota_runner.feedback_loop import FeedbackLoop
+from ota_runner.feedback_loop import feedback_loop
 from ota_runner.numerology import numerology_label
 from ota_runner.precoding import precoding
 from ota_runner.radios import LinkPlan, OpenRadio, RadioChoice
@@ -115,6 +115,7 @@ def run_job(
         OutputFailed: the folder cannot be written any more.
     """
     run, mimo = settings.run, precoding(settings)
+    loop = feedback_loop(run, choice.simulated)
     plan = schedule(run, choice)
     pictures = plan.pictures
     old = run_to_resume(settings, invocation)
@@ -131,6 +132,7 @@ def run_job(
                 mimo.precoder,
                 mimo.combiner,
                 mimo.reports,
+                loop.known if loop.closed else None,
             ),
         )
         with radio.link as link:
@@ -146,6 +148,7 @@ def run_job(
                 )
             if not old:
                 folder.begin(settings.as_mapping(), manifest)
+            loop.catch_up(done)
             finished = {record.picture for record in done}
             job = Job(
                 codec=codec,
@@ -156,7 +159,7 @@ def run_job(
                 trace_db=plan.trace_db,
                 seed=run.seed,
                 streams=run.streams,
-                feedback=FeedbackLoop(mimo.reports, run.feedback_delay),
+                feedback=loop,
             )
             left = [picture for picture in pictures if picture.number not in finished]
             with view(len(pictures), len(finished)) as observer:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from semcom_phy.power_allocation import PowerRule
 
-_OF_FEEDBACK = ("stream_power", "csi_bits", "csi_error", "feedback_delay")
+_OF_PRECODING = ("stream_power", "csi_bits", "csi_error")
 
 
 class MimoOptions(BaseModel):
@@ -54,10 +54,6 @@ class MimoOptions(BaseModel):
             description="variance of an error of the channel fed back, relative to its power",
         ),
     ] = 0.0
-    feedback_delay: Annotated[
-        int,
-        Field(ge=0, le=100, description="pictures by which feedback is late; 0: the one before"),
-    ] = 0
 
     @model_validator(mode="after")
     def _antennas_fit_what_they_are_for(self) -> Self:
@@ -78,8 +74,8 @@ class MimoOptions(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _feedback_is_used(self) -> Self:
-        of = {name: MimoOptions.model_fields[name].default for name in _OF_FEEDBACK}
+    def _csi_is_used(self) -> Self:
+        of = {name: MimoOptions.model_fields[name].default for name in _OF_PRECODING}
         for name, default in of.items():
             if getattr(self, name) != default and self.precoder == "none":
                 dashed = name.replace("_", "-")

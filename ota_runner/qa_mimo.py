@@ -6,17 +6,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from ota_runner.cli import execute
-from ota_runner.feedback_loop import FeedbackLoop
 from ota_runner.main_job import fades_anew
 from ota_runner.radios import IdealOptions
 from semcom_models.data import sample_pictures, save_picture
-from semcom_phy.csi_feedback import CsiReports
-from semcom_phy.exchange import CodecLabel, PictureHeader, Reception
-from semcom_phy.numerology import NARROW
 
 MIMO = ["--radio", "ideal", "--antennas", "2x2", "--channel", "rayleigh", "--snr", "12"]
 
@@ -92,45 +87,6 @@ def test_what_does_not_fit_is_said_on_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
     assert list(tmp_path.iterdir()) == []
-
-
-def reception(picture: int) -> Reception:
-    rng = np.random.default_rng(picture)
-    csi = (rng.standard_normal((100, 2, 2, 2)) @ np.array([1, 1j])).astype(np.complex64)
-    return Reception(
-        PictureHeader(picture, 2, 2, CodecLabel(1), ()),
-        (),
-        noise_var=0.1,
-        frame_snr_db=np.full(1, 10.0, np.float32),
-        csi=csi,
-        stream_time_s=float(picture),
-    )
-
-
-@pytest.mark.parametrize("delay", [0, 2])
-def test_feedback_is_late_by_so_many_pictures(delay: int) -> None:
-    reports = CsiReports(NARROW)
-    loop = FeedbackLoop(reports, delay)
-    for picture in range(6):
-        state = loop.state(7.0, picture + 0.5)
-        assert state.snr_db == 7.0
-        if picture <= delay:
-            assert (state.csi, state.csi_id) == (None, 0)
-        else:
-            assert state.csi_id == picture - delay
-            assert state.csi is reports[state.csi_id]
-            assert state.age_s == pytest.approx(delay + 1.5)
-        loop.learn(reception(picture))
-
-
-def test_a_lost_picture_leaves_the_last_report_in_force() -> None:
-    loop = FeedbackLoop(CsiReports(NARROW))
-    loop.learn(reception(0))
-    loop.learn(None)
-    assert loop.state(7.0, 2.0).csi_id == 1
-    silent = FeedbackLoop()
-    silent.learn(reception(0))
-    assert silent.state(7.0, 2.0).csi is None
 
 
 def test_the_channel_fed_back_is_used(picture: str, tmp_path: Path) -> None:

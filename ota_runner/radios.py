@@ -7,7 +7,7 @@ Nothing of GNU Radio is imported before a radio that needs it is asked for.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ota_runner.errors import RadioUnavailable, UsageError
 from semcom_models.channel_options import ChannelOptions
-from semcom_phy.exchange import Combiner, ComplexArray, Precoder
+from semcom_phy.channel_knowledge import ChannelKnowledge
+from semcom_phy.csi_feedback import CsiReports
+from semcom_phy.exchange import Combiner, Precoder
 from semcom_phy.ideal import IdealLink
 from semcom_phy.link import Link
 from semcom_phy.numerology import Numerology
@@ -63,7 +65,8 @@ class LinkPlan:
         recording: folder in which samples are recorded, None for none.
         clipping_db: limit of the transmitter's magnitude, None for none.
         precoder, combiner: at transmitter and receiver, None for none.
-        csi_sent: channels fed back, by ``csi_id``, for the combiner.
+        reports: the receiver's on the channel, which the combiner looks up; None for none.
+        known: what the transmitter knows of the channel, which the link has it learn.
     """
 
     numerology: Numerology
@@ -71,7 +74,8 @@ class LinkPlan:
     clipping_db: float | None = None
     precoder: Precoder | None = None
     combiner: Combiner | None = None
-    csi_sent: Mapping[int, ComplexArray] | None = None
+    reports: CsiReports | None = None
+    known: ChannelKnowledge | None = None
 
 
 Opener: TypeAlias = Callable[[BaseModel, LinkPlan], OpenRadio]
@@ -144,6 +148,8 @@ def _open_ideal(options: BaseModel, plan: LinkPlan) -> OpenRadio:
             precoder=plan.precoder,
             combiner=plan.combiner,
             continues=options.channel_continues,
+            reports=plan.reports,
+            known=plan.known,
         )
     except ValueError as error:
         raise UsageError(f"radio 'ideal': {error}") from error

@@ -6,13 +6,14 @@
     config.yaml     options, resolved; `ota_runner --config` takes it
     run.json        codec, radio, pictures, versions, machine: written before the first picture
     images.jsonl    a record a picture, appended and synced as it happens
+    signals.jsonl   symbols and spectra of each, for the report
     sent/ received/ PNG files
     iq/             SigMF recordings, when asked
     summary.json    figures over all pictures
     report.html
 
-The first three are all that a summary and a report are made from, so that a run that was killed
-can be summed up, reported and gone on with.
+The first three are all that a summary is made from, so that a run that was killed can be summed up,
+reported and gone on with.
 """
 
 from __future__ import annotations
@@ -20,15 +21,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ota_runner.errors import OutputFailed, UsageError
+from ota_runner.signal_records import SignalRecord
 
 FORMAT = 1
 """Version of ``run.json``, ``images.jsonl`` and ``summary.json``."""
@@ -92,6 +94,21 @@ class FrameRecords(_Strict):
     gain_db: tuple[tuple[tuple[Finite, ...], ...], ...] = ()
 
 
+class FeedbackRecord(_Strict):
+    """What became of the reports that came to the transmitter, see
+    :class:`semcom_phy.channel_knowledge.FeedbackCounters`.
+    """
+
+    used: int
+    late: int
+    implausible: int
+    expired: int
+    unreadable: int
+    foreign: int
+    lost: int
+    throttled: int
+
+
 class PictureRecord(_Strict):
     """What happened to a picture; a line of ``images.jsonl``.
 
@@ -107,14 +124,17 @@ class PictureRecord(_Strict):
         psnr_db, ssim, ms_ssim, mse: of the received picture in 8 bit; SSIM is None below 11,
             MS-SSIM below 161 pixels a side.
         snr_set_db, snr_estimated_db: Es/N0 asked for and measured by the receiver.
+        snr_told_db: what the encoder was told.
+        feedback: reports since the picture before; None where none are used.
         channel_uses: symbols of the picture on the channel, side information included.
         samples: samples sent per antenna, all overhead included.
         cbr, air_cbr: those two over the source dimensions ``3 H W``.
         fragments_sent, fragments_received: frames of the picture.
+        fragments_lost: which of them did not arrive; None where that was not written down.
         frames: what was measured of each, None where there is no waveform or nothing arrived.
         digital: of its sections of bits, in order.
-        csi_id, csi_age_s: of the report on the channel that it was precoded for, and its age in
-            stream time when the picture was sent; None where it was not precoded.
+        csi_id, csi_age_s: of the report on the channel that its first frame was precoded for, and
+            its age in stream time; None where it was not precoded.
         notes: what the encoder wanted written down, such as the quality setting of a codec.
         latency_s: by stage.
         error: one line on what failed.
@@ -135,12 +155,15 @@ class PictureRecord(_Strict):
     mse: Finite | None = None
     snr_set_db: Finite | None = None
     snr_estimated_db: Finite | None = None
+    snr_told_db: Finite | None = None
+    feedback: FeedbackRecord | None = None
     channel_uses: int | None = None
     samples: int | None = None
     cbr: Finite | None = None
     air_cbr: Finite | None = None
     fragments_sent: int = 0
     fragments_received: int = 0
+    fragments_lost: tuple[int, ...] | None = None
     frames: FrameRecords | None = None
     digital: tuple[DigitalRecord, ...] = ()
     csi_id: int | None = None
@@ -196,6 +219,9 @@ class Manifest(_Strict):
     machine: dict[str, Any]
     command: str
     started: str
+
+
+_Line = TypeVar("_Line", PictureRecord, SignalRecord)
 
 
 class RunFolder:
@@ -333,41 +359,80 @@ class RunFolder:
         Raises:
             OutputFailed: it cannot be written.
         """
+        self._append("images.jsonl", record)
+
+    def append_signals(self, record: SignalRecord) -> None:
+        """Add what a picture's signal looked like, likewise.
+
+        Raises:
+            OutputFailed: it cannot be written.
+        """
+        self._append("signals.jsonl", record)
+
+    def _append(self, name: str, record: BaseModel) -> None:
         line = json.dumps(record.model_dump(mode="json"), allow_nan=False)
-        path = self.path / "images.jsonl"
-        with self._writing(), path.open("a", encoding="utf-8") as file:
+        with self._writing(), (self.path / name).open("a", encoding="utf-8") as file:
             file.write(line + "\n")
             file.flush()
             os.fsync(file.fileno())
 
-    def records(self) -> list[PictureRecord]:
+    def records(self, faults: list[str] | None = None) -> list[PictureRecord]:
         """The records by picture number; a later record of a picture replaces an earlier one.
 
         A last line that a kill left half written is passed over.
 
+        Args:
+            faults: takes what is wrong with the file, so that what is left is read; None where
+                a damaged line is an error.
+
         Raises:
-            UsageError: a damaged line elsewhere.
+            UsageError: a damaged line elsewhere, and nobody takes it.
         """
-        found: dict[int, PictureRecord] = {}
-        lines = self._lines()
-        for number, line in enumerate(lines, start=1):
+        return list(self._read("images.jsonl", PictureRecord, faults).values())
+
+    def signals(self, pictures: Collection[int], faults: list[str]) -> dict[int, SignalRecord]:
+        """What the signals of pictures looked like, by picture number, as far as is known.
+
+        Args:
+            pictures: those wanted.
+            faults: takes what is wrong with the file.
+        """
+        return self._read("signals.jsonl", SignalRecord, faults, pictures)
+
+    def _read(
+        self,
+        name: str,
+        model: type[_Line],
+        faults: list[str] | None,
+        wanted: Collection[int] | None = None,
+    ) -> dict[int, _Line]:
+        """Records of a file by picture number, in its order."""
+        found: dict[int, _Line] = {}
+        for number, line in enumerate(self._lines(name), start=1):
+            if not line.endswith(b"\n"):
+                if faults is not None:
+                    faults.append(f"the last line of {self.path / name} was left half written")
+                continue
             try:
-                record = PictureRecord.model_validate_json(line)
+                record = model.model_validate_json(line)
             except ValidationError as error:
-                file = self.path / "images.jsonl"
-                raise UsageError(
-                    f"line {number} of {file} is damaged: {first_fault(error)}"
-                ) from error
-            found[record.picture] = record
-        return [found[picture] for picture in sorted(found)]
+                fault = f"line {number} of {self.path / name} is damaged: {first_fault(error)}"
+                if faults is None:
+                    raise UsageError(fault) from error
+                faults.append(fault)
+                continue
+            if wanted is None or record.picture in wanted:
+                found[record.picture] = record
+        return {picture: found[picture] for picture in sorted(found)}
 
     def mend(self) -> None:
-        """Cut off a last line that a kill left half written, so that the next is whole."""
-        file = self.path / "images.jsonl"
-        if file.exists():
-            whole = sum(len(line) + 1 for line in self._lines())
-            if whole < file.stat().st_size:
-                os.truncate(file, whole)
+        """Cut off last lines that a kill left half written, so that the next are whole."""
+        for name in ("images.jsonl", "signals.jsonl"):
+            file = self.path / name
+            if file.exists():
+                whole = sum(len(line) for line in self._lines(name) if line.endswith(b"\n"))
+                if whole < file.stat().st_size:
+                    os.truncate(file, whole)
 
     def write_summary(self, summary: BaseModel) -> None:
         """Write ``summary.json``.
@@ -399,10 +464,12 @@ class RunFolder:
                 f"permission, then go on with --resume --output {self.path}"
             ) from error
 
-    def _lines(self) -> list[bytes]:
-        """The whole lines of ``images.jsonl``."""
-        file = self.path / "images.jsonl"
-        return file.read_bytes().split(b"\n")[:-1] if file.exists() else []
+    def _lines(self, name: str) -> Iterator[bytes]:
+        """The lines of a file; a kill may have left the last one without its end."""
+        file = self.path / name
+        if file.exists():
+            with file.open("rb") as lines:
+                yield from lines
 
     def _probe(self) -> None:
         """Fail now rather than after the first picture if nothing can be written here."""

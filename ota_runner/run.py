@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from pydantic import BaseModel
 from torch import Tensor
@@ -22,10 +23,12 @@ from ota_runner.feedback_loop import FeedbackLoop
 from ota_runner.frame_records import frame_records
 from ota_runner.pictures import Picture
 from ota_runner.record import Label, Latency, PictureRecord, RunFolder
+from ota_runner.signal_records import signal_record
 from semcom_models import metrics
 from semcom_models.codecs import registry
 from semcom_models.codecs.base import Codec, Request, decode_picture
 from semcom_models.data import save_picture
+from semcom_phy.channel_knowledge import ChannelKnowledge
 from semcom_phy.exchange import ChannelState, Reception, Transmission
 from semcom_phy.fragments import channel_uses
 from semcom_phy.link import Link, SimulatedLink
@@ -50,11 +53,11 @@ class Job:
         options: the scheme's own, None where it has none.
         weights: where the receiver looks for weights besides the package's own.
         cbr: bandwidth ratio to ask of the codec, or None.
-        snr_db: what the encoder is told of the channel, unless there is a trace.
-        trace_db: SNR of each picture by number: the link's, and what the encoder is told.
+        snr_db: of the channel, unless there is a trace.
+        trace_db: SNR of each picture by number.
         seed: of the codec's randomness, together with the picture's number.
         streams: spatial streams on which symbols take turns.
-        feedback: what the transmitter learns of the channel.
+        feedback: what the transmitter knows of the channel, and what the encoder is told.
     """
 
     codec: Codec
@@ -65,7 +68,7 @@ class Job:
     trace_db: Sequence[float] | None
     seed: int
     streams: int = 1
-    feedback: FeedbackLoop = field(default_factory=FeedbackLoop)
+    feedback: FeedbackLoop = field(default_factory=lambda: FeedbackLoop(ChannelKnowledge()))
 
     def snr_of(self, picture: int) -> float:
         """Es/N0 of a picture in dB."""
@@ -160,7 +163,7 @@ def _send_picture(draft: _Draft, job: Job, link: Link, folder: RunFolder) -> Pic
         "sha256": hashlib.sha256((folder.path / sent).read_bytes()).hexdigest(),
         "snr_set_db": snr_db,
     }
-    state = job.feedback.state(snr_db, link.stats.stream_time_s)
+    state = _known_state(draft, job, link)
     with draft.timed("encode"):
         [transmission] = job.codec.encode([image], state, job.request(draft.picture.number))
     transmission = replace(transmission, streams=job.streams)
@@ -176,8 +179,11 @@ def _send_picture(draft: _Draft, job: Job, link: Link, folder: RunFolder) -> Pic
     if job.trace_db is not None:
         _set_snr(link, snr_db)
     reception = _carry(draft, transmission, state, link)
-    job.feedback.learn(reception)
+    draft.fields["feedback"] = job.feedback.news()
     draft.fields["digital"] = digital_records(transmission, reception)
+    signal = signal_record(draft.picture.number, transmission.sections, reception, link)
+    if signal is not None:
+        folder.append_signals(signal)
     draft.fields["air_cbr"] = draft.fields["samples"] / image.numel()
     if reception is None:
         return draft.finish("lost")
@@ -192,6 +198,16 @@ def _send_picture(draft: _Draft, job: Job, link: Link, folder: RunFolder) -> Pic
     save_picture(folder.path / received, decoded)
     draft.fields["received"] = received
     return draft.finish("completed")
+
+
+def _known_state(draft: _Draft, job: Job, link: Link) -> ChannelState:
+    """What the transmitter goes by."""
+    known = job.feedback.known
+    known.picture_begins()
+    heard = known.state(link.stats.stream_time_s)
+    told_db = job.feedback.told_snr_db(job.snr_of(draft.picture.number), heard.snr_db)
+    draft.fields["snr_told_db"] = told_db
+    return replace(heard, snr_db=told_db)
 
 
 def _writable(note: str | float) -> str | float:
@@ -219,10 +235,13 @@ def _carry(
         except (RuntimeError, TimeoutError, OSError) as error:
             raise LinkFailed(f"the link failed: {one_line(error)}") from error
     after = link.stats
+    sent = after.frames_sent - before.frames_sent
+    arrived = np.zeros(sent, bool) if reception is None else reception.fragments
     draft.fields |= {
         "samples": after.samples - before.samples,
-        "fragments_sent": after.frames_sent - before.frames_sent,
-        "fragments_received": 0 if reception is None else int(reception.fragments.sum()),
+        "fragments_sent": sent,
+        "fragments_received": int(arrived.sum()),
+        "fragments_lost": np.flatnonzero(~arrived).tolist(),
     }
     return reception
 

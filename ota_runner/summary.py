@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from ota_runner.record import Finite, Latency, Manifest, PictureRecord
+from ota_runner.record import FeedbackRecord, Finite, Latency, Manifest, PictureRecord
 from semcom_models.metrics import psnr_of_mse_db
 
 
@@ -84,6 +84,7 @@ class Summary(_Strict):
         task: measures of a downstream task by name.
         frames: sent, received, lost.
         digital: sections of bits: sent, failed.
+        feedback: reports to the transmitter; None where none are used.
         throughput: speed.
         latency_s: mean over pictures, stage by stage.
     """
@@ -105,6 +106,7 @@ class Summary(_Strict):
     task: dict[str, Finite]
     frames: Frames
     digital: Digital
+    feedback: FeedbackRecord | None = None
     throughput: Throughput
     latency_s: Latency
 
@@ -148,6 +150,7 @@ def summarise(manifest: Manifest, records: Sequence[PictureRecord]) -> Summary:
             crc_false_passes=sum(section.wrong is True for section in sections),
             fallen_back=sum(record.fell_back for record in completed),
         ),
+        feedback=_feedback(records),
         throughput=_throughput(manifest, records),
         latency_s=Latency(
             encode=_mean(record.latency_s.encode for record in records),
@@ -155,6 +158,13 @@ def summarise(manifest: Manifest, records: Sequence[PictureRecord]) -> Summary:
             decode=_mean(record.latency_s.decode for record in records),
         ),
     )
+
+
+def _feedback(records: Sequence[PictureRecord]) -> FeedbackRecord | None:
+    counts = [record.feedback.model_dump() for record in records if record.feedback is not None]
+    if not counts:
+        return None
+    return FeedbackRecord(**{key: sum(count[key] for count in counts) for key in counts[0]})
 
 
 def _throughput(manifest: Manifest, records: Sequence[PictureRecord]) -> Throughput:

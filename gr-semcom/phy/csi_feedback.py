@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from semcom_phy.csi_quantiser import CsiQuantiser, delay_axes
-from semcom_phy.exchange import ChannelState, ComplexArray, Reception
+from semcom_phy.exchange import ComplexArray, Reception
+from semcom_phy.fragments import ReceivedFrame
 from semcom_phy.numerology import Numerology
 
 CSI_IDS = 255
@@ -26,32 +27,37 @@ _SNR_RANGE_DB = (-30.0, 60.0)
 
 @dataclass(frozen=True, eq=False)
 class Feedback:
-    """One report.
+    """One report: of a frame its channel, of a picture its SNR.
 
     Attributes:
-        csi_id: its number, 1 to 255.
-        csi: ``H[active carriers, rx, tx]`` in units of the noise, as both ends compute with it.
-        snr_db: scalar SNR after detection, see :func:`semcom_phy.exchange.effective_snr_db`.
-        stream_time_s: when the channel was so, on the receiver's sample clock.
+        snr_db: scalar SNR after detection, see :func:`semcom_phy.exchange.effective_snr_db`; None
+            where it is not told.
+        csi: ``H[active carriers, rx, tx]`` in units of the noise, as both ends compute with it;
+            None where it is not told.
+        csi_id: number of that channel, 1 to 255; 0 for none.
+        stream_time_s: when the channel was so, on the receiver's sample clock; None where nobody
+            knows.
+        session: of the receiver, whose clock begins anew with each; 0 where there is but one.
     """
 
-    csi_id: int
-    csi: ComplexArray
-    snr_db: float
-    stream_time_s: float
+    snr_db: float | None = None
+    csi: ComplexArray | None = None
+    csi_id: int = 0
+    stream_time_s: float | None = None
+    session: int = 0
 
-    def state(self, stream_time_s: float | None = None) -> ChannelState:
-        """What the transmitter knows by this report at a later time, or at once."""
-        age_s = 0.0 if stream_time_s is None else max(0.0, stream_time_s - self.stream_time_s)
-        return ChannelState(self.snr_db, self.csi, self.csi_id, age_s)
+
+def snr_feedback(reception: Reception) -> Feedback:
+    """What is told of a picture."""
+    return Feedback(snr_db=reception.snr_db, stream_time_s=reception.stream_time_s)
 
 
 class CsiReports(Mapping[int, ComplexArray]):
     """The receiver's reports: makes them, and remembers what each number stands for.
 
     As a mapping it is what a receiver looks up the channel in that a frame was precoded for. It
-    holds the last 255 reports; a frame precoded for an older one cannot be told from one precoded
-    for the report that has its number now.
+    holds the last 255 reports, and the one that the latest frame was precoded for however old it
+    is: a transmitter that hears nothing more goes on with it.
 
     Args:
         numerology: of the waveform.
@@ -78,28 +84,33 @@ class CsiReports(Mapping[int, ComplexArray]):
         self._axes = delay_axes(numerology)
         self._error_var, self._seed = error_var, seed
         self._sent: dict[int, ComplexArray] = {}
-        self._reports = 0
+        self._last = 0
 
-    def report(self, reception: Reception) -> Feedback | None:
-        """Report on a picture's latest frame; None where its channel or SNR is not known."""
-        known = np.flatnonzero(np.isfinite(reception.frame_snr_db))
-        if reception.csi is None or known.size == 0:
+    def report(self, frame: ReceivedFrame) -> Feedback | None:
+        """Report on a frame; None where its channel or SNR is not known."""
+        if frame.csi is None or not np.isfinite(frame.snr_db):
             return None
-        power = float(np.mean(np.abs(reception.csi) ** 2, dtype=np.float64))
+        power = float(np.mean(np.abs(frame.csi) ** 2, dtype=np.float64))
         if not 0 < power < np.inf:
             return None
-        csi = reception.csi / np.float32(np.sqrt(power))
+        csi = frame.csi / np.float32(np.sqrt(power))
         if self._error_var:
-            rng = np.random.default_rng([self._seed, reception.header.picture, 3])
+            header = frame.header
+            rng = np.random.default_rng([self._seed, header.picture.picture, header.fragment, 3])
             csi = csi + self._error(csi.shape, rng)
-        snr_db = float(np.clip(reception.frame_snr_db[known[-1]], *_SNR_RANGE_DB))
+        snr_db = float(np.clip(frame.snr_db, *_SNR_RANGE_DB))
         csi = (csi * np.float32(10 ** (snr_db / 20))).astype(np.complex64)
         if self._quantiser is not None:
             csi = self._quantiser.restore(self._quantiser.quantise(csi))
-        number = 1 + self._reports % CSI_IDS
-        self._reports += 1
+        number = self._next_number(frame.header.csi_id)
         self._sent[number] = csi
-        return Feedback(number, csi, reception.snr_db, reception.stream_time_s)
+        return Feedback(csi=csi, csi_id=number, stream_time_s=frame.stream_time_s)
+
+    def _next_number(self, in_use: int) -> int:
+        """A number for a report, but not that by which the transmitter still goes."""
+        number = 1 + self._last % CSI_IDS
+        self._last = number if number != in_use else 1 + number % CSI_IDS
+        return self._last
 
     def _error(self, shape: tuple[int, ...], rng: np.random.Generator) -> ComplexArray:
         """Errors of the taps, evenly spread, so that smoothing does not take them away."""

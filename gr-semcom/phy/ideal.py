@@ -19,6 +19,8 @@ import numpy as np
 
 from semcom_phy.capacity import with_bounds, with_stand_ins
 from semcom_phy.channel import ChannelConfig, realise
+from semcom_phy.channel_knowledge import ChannelKnowledge
+from semcom_phy.csi_feedback import CsiReports, Feedback, snr_feedback
 from semcom_phy.exchange import (
     ChannelState,
     Combiner,
@@ -41,7 +43,7 @@ class _Sent:
     picture: int
     transmission: Transmission
     frames: list[Frame]
-    csi: ComplexArray | None
+    state: ChannelState
     snr_db: float
     time_s: float
 
@@ -67,9 +69,13 @@ class IdealLink(AbstractContextManager["IdealLink"]):
             (all antennas at one end share the signal where the other has fewer).
         continues: the channel goes on from picture to picture, by the samples of the frames, in
             the place of a realisation for each.
-        precoder: fed with the CSI of a picture's :class:`ChannelState`; None for none.
+        precoder: fed with the latest CSI that is known, before any with that of a picture's
+            :class:`ChannelState`; None for none.
         combiner: at the receiver, told the same CSI; None for unbiased linear MMSE detection of
             streams that were not precoded.
+        reports: the receiver's on the channel of each frame; None for none.
+        known: what the transmitter knows of the channel, which learns them, and the SNR of each
+            picture; None where nothing is fed back.
 
     Raises:
         ValueError: an SNR that is no number, a probability outside 0 to 1, or a trace of other
@@ -87,6 +93,8 @@ class IdealLink(AbstractContextManager["IdealLink"]):
         precoder: Precoder | None = None,
         combiner: Combiner | None = None,
         continues: bool = False,
+        reports: CsiReports | None = None,
+        known: ChannelKnowledge | None = None,
     ) -> None:
         if not 0.0 <= erase_probability <= 1.0:
             raise ValueError(f"erase_probability is {erase_probability}; it must lie in 0 to 1")
@@ -100,6 +108,7 @@ class IdealLink(AbstractContextManager["IdealLink"]):
         self._channel = ChannelConfig(multipath=multipath)
         realise(self._channel, numerology, seed)  # says now what does not fit
         self._precoder, self._combiner = precoder, combiner
+        self._reports, self._known = reports, known or ChannelKnowledge()
         self._continues = continues
         self._stats = LinkStats()
         self._sample = 0
@@ -137,23 +146,28 @@ class IdealLink(AbstractContextManager["IdealLink"]):
     def _prepare(
         self, picture: int, transmission: Transmission, state: ChannelState, snr_db: float
     ) -> _Sent:
-        csi, csi_id = (None, 0) if self._precoder is None else (state.csi, state.csi_id)
-        frames = fragment(with_stand_ins(transmission), picture, self.numerology, csi_id)
-        return _Sent(picture, transmission, frames, csi, snr_db, time.monotonic())
+        frames = fragment(with_stand_ins(transmission), picture, self.numerology)
+        return _Sent(picture, transmission, frames, state, snr_db, time.monotonic())
 
     def _carry(self, sent: _Sent) -> Reception:
         frames = sent.frames
         erased = self._erasures(sent.picture, len(frames))
-        received = {
-            index: frame
-            for index, frame in enumerate(self._received_frames(sent))
-            if not erased[index]
-        }
+        received = {}
+        for index, frame in enumerate(self._received_frames(sent)):
+            if not erased[index]:
+                received[index] = frame
+                self._feed_back(None if self._reports is None else self._reports.report(frame))
         self._stats.frames_sent += len(frames)
         self._stats.frames_received += len(received)
         self._stats.samples += sum(frame.payload.shape[1] for frame in frames)
         reception = assemble(frames[0].header.picture, len(frames), received)
+        if received:
+            self._feed_back(snr_feedback(reception))
         return with_bounds(reception, sent.transmission)
+
+    def _feed_back(self, report: Feedback | None) -> None:
+        if report is not None:
+            self._known.learn(report)
 
     def _erasures(self, picture: int, fragments: int) -> np.ndarray:
         """Which fragments are lost; drawn apart from the noise, which erasures leave alone."""
@@ -172,12 +186,23 @@ class IdealLink(AbstractContextManager["IdealLink"]):
         process = faded or ConstantTaps(np.zeros(1), straight[None])
         channel = KnownChannel(process, numerology, self._precoder, self._combiner)
         begin = 0 if self._continues else self._sample
-        for frame in sent.frames:
-            received = channel.carry(frame, self._sample - begin, noise_var, sent.csi, rng)
+        for unaddressed in sent.frames:
+            frame, told = self._precoded_for(unaddressed, sent.state)
+            received = channel.carry(frame, self._sample - begin, noise_var, told, rng)
             # Of a channel that does nothing there is nothing to tell.
             csi = received.csi if faded else None
             yield replace(received, start_sample=self._sample, csi=csi)
             self._sample += numerology.frame_samples(frame.payload.shape[1])
+
+    def _precoded_for(
+        self, frame: Frame, submitted: ChannelState
+    ) -> tuple[Frame, ComplexArray | None]:
+        """A frame that says which channel it is precoded for, and that channel."""
+        if self._precoder is None:
+            return frame, None
+        known = self._known.state()
+        state = submitted if known.csi is None else known
+        return replace(frame, header=replace(frame.header, csi_id=state.csi_id)), state.csi
 
     @property
     def stats(self) -> LinkStats:

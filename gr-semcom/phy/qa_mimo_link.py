@@ -54,9 +54,9 @@ class Loop:
         silence = np.zeros((2, lookahead_samples(MIMO) + 512), np.complex64)
         received = self.receiver.push(self._air.process(np.concatenate([*bursts, silence], axis=1)))
         (reception,) = [done for frame in received for done in self._assembler.add(frame)]
-        report = self.reports.report(reception)
+        report = self.reports.report(received[-1])
         assert report is not None
-        self._known = report.state()
+        self._known = ChannelState(csi=report.csi, csi_id=report.csi_id)
         return reception
 
 

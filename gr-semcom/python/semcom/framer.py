@@ -11,8 +11,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pmt
 from gnuradio.semcom.guard import WORK_DONE, Arrays, GuardedBlock
-from gnuradio.semcom.pdu import Pmt, is_end_of_stream, transmission_from_pdu
+from gnuradio.semcom.pdu import (
+    Pmt,
+    is_end_of_stream,
+    learn_from_pmt,
+    transmission_from_pdu,
+)
 
+from semcom_phy.channel_knowledge import ChannelKnowledge
 from semcom_phy.exchange import ChannelState, ComplexArray, Precoder, Transmission
 from semcom_phy.fragments import Frame, fragment
 from semcom_phy.modulator import Modulator
@@ -25,11 +31,11 @@ _CHANNEL_MARGIN = 512  # filters and clocks shift the end of a picture a little
 
 @dataclass(frozen=True, eq=False)
 class _Burst:
-    """A picture to send: its frames and the channel they are precoded for."""
+    """A picture to send: its frames and what was known of the channel when it was submitted."""
 
     picture: int
     frames: list[Frame]
-    csi: ComplexArray | None
+    state: ChannelState
 
 
 class Framer(GuardedBlock):
@@ -40,20 +46,27 @@ class Framer(GuardedBlock):
     that lets the receiver finish the picture before the next one is sent.
 
     Message ports: ``transmissions`` in, PDUs of :mod:`gnuradio.semcom.pdu`, ended by ``PMT_EOF``,
-    which ends the stream; ``sent`` out, the number of each picture when its last sample is out.
+    which ends the stream; ``feedback`` in, of which a precoder takes the latest CSI for the next
+    frame; ``sent`` out, the number of each picture when its last sample is out.
 
     Args:
         numerology: of the waveform.
-        precoder: maps streams to antennas by the CSI of the transmission; None for none.
+        precoder: maps streams to antennas by the latest CSI fed back, before any by the CSI of the
+            transmission; None for none.
         clipping_db: limit of the magnitude above its RMS, see
             :class:`semcom_phy.modulator.Modulator`; None for no limit.
         streams: spatial streams on which the symbols of messages take turns; None for what a
             message says.
+        known: what feedback tells, kept by somebody who says where pictures begin; None to keep
+            it here, by the port ``feedback``.
+        stop_and_wait: put silence behind every frame, as behind a picture, and wait for
+            :meth:`proceed` before the next one.
 
     Raises:
         ValueError: a limit out of range.
 
     Attributes:
+        waits: whether a picture waits for :meth:`proceed`.
         pictures_waiting: submitted and not yet out with their silence.
         frames_sent: frames modulated.
         burst_samples: their samples per antenna, silence not counted.
@@ -67,6 +80,8 @@ class Framer(GuardedBlock):
         precoder: Precoder | None = None,
         clipping_db: float | None = None,
         streams: int | None = None,
+        known: ChannelKnowledge | None = None,
+        stop_and_wait: bool = False,
     ) -> None:
         super().__init__("semcom_framer", outputs=numerology.tx_antennas)
         self._numerology = numerology
@@ -74,6 +89,11 @@ class Framer(GuardedBlock):
         self._precoded = precoder is not None
         self._streams = streams
         self._modulator = Modulator(numerology, precoder, clipping_db)
+        self._own_known = ChannelKnowledge(numerology=numerology)
+        self._known = known or self._own_known
+        self._stop_and_wait = stop_and_wait
+        self._proceed = threading.Event()
+        self.waits = False
         self._lock = threading.Lock()
         self._bursts: deque[_Burst] = deque()
         self._pieces: Iterator[ComplexArray] = iter(())
@@ -86,6 +106,7 @@ class Framer(GuardedBlock):
         self.samples_out = 0
         self.set_min_output_buffer(_BUFFER)
         self.handle("transmissions", self._on_transmission)
+        self.handle("feedback", lambda message: learn_from_pmt(self._own_known, message))
         self.publishes("sent")
 
     def submit(self, picture: int, transmission: Transmission, state: ChannelState) -> None:
@@ -95,18 +116,20 @@ class Framer(GuardedBlock):
             ValueError: the transmission does not fit into frames, or it is to be precoded for a
                 channel that has no ``csi_id``.
         """
-        # Only a precoder makes the receiver depend on the feedback that it sent.
-        precoded = self._precoded and state.csi is not None
-        if precoded and state.csi_id == 0:
+        if self._precoded and state.csi is not None and state.csi_id == 0:
             raise ValueError(
                 "channel state has csi but no csi_id: the receiver could not tell which channel "
                 "the picture was precoded for; number feedback from 1 to 255"
             )
-        csi_id = state.csi_id if precoded else 0
-        frames = fragment(transmission, picture, self._numerology, csi_id)
+        frames = fragment(transmission, picture, self._numerology)
         with self._lock:
-            self._bursts.append(_Burst(picture, frames, state.csi if precoded else None))
+            self._bursts.append(_Burst(picture, frames, state))
             self.pictures_waiting += 1
+        self.wake()
+
+    def proceed(self) -> None:
+        """Go on with the next frame of a picture that waits; any thread may call this."""
+        self._proceed.set()
         self.wake()
 
     def end(self) -> None:
@@ -128,7 +151,11 @@ class Framer(GuardedBlock):
         return written
 
     def _next_piece(self) -> bool:
-        """Make the next samples; False where nothing is waiting."""
+        """Make the next samples; False where there are none now."""
+        if self.waits and not self._proceed.is_set():
+            return False
+        self.waits = False
+        self._proceed.clear()
         piece = next(self._pieces, None)
         if piece is None:
             with self._lock:
@@ -144,20 +171,38 @@ class Framer(GuardedBlock):
         """The burst's samples, a frame at a time; called when all before them are out."""
         self._tag("tx_sob", self.samples_out)
         self._tag("picture", self.samples_out, pmt.from_long(burst.picture))
+        self._own_known.picture_begins()
+        silence = np.zeros((self._numerology.tx_antennas, self._silence), np.complex64)
         for frame in burst.frames:
-            samples = self._modulator.frame(frame, burst.csi)
+            samples = self._precoded_frame(frame, burst.state)
+            is_last = frame is burst.frames[-1]
             self.frames_sent += 1
             self.burst_samples += samples.shape[1]
             self.stream_time_s += samples.shape[1] / self._numerology.sample_rate
-            if frame is burst.frames[-1]:
+            if is_last or self._stop_and_wait:
                 # At once: the picture may be received before its silence is out.
                 self.stream_time_s += self._silence / self._numerology.sample_rate
+            if is_last:
                 self._tag("tx_eob", self.samples_out + samples.shape[1] - 1)
             yield samples
-        yield np.zeros((self._numerology.tx_antennas, self._silence), np.complex64)
+            if self._stop_and_wait and not is_last:
+                yield silence
+                self.waits = True  # only now, when all of the silence is out
+                yield silence[:, :0]
+        yield silence
         self.publish("sent", pmt.from_long(burst.picture))
         with self._lock:
             self.pictures_waiting -= 1
+
+    def _precoded_frame(self, frame: Frame, submitted: ChannelState) -> ComplexArray:
+        """A frame's samples, precoded for the latest channel known."""
+        if not self._precoded:  # the receiver need not depend on the feedback that it sent
+            return self._modulator.frame(frame)
+        state = self._known.state()
+        if state.csi is None:
+            state = submitted
+        header = replace(frame.header, csi_id=state.csi_id)
+        return self._modulator.frame(replace(frame, header=header), state.csi)
 
     def _tag(self, key: str, sample: int, value: Pmt = pmt.PMT_T) -> None:
         for port in range(self._numerology.tx_antennas):

@@ -26,17 +26,16 @@ from gnuradio.semcom.pdu import (
 )
 from numpy.typing import NDArray
 
-from semcom_phy.exchange import ChannelState, ComplexArray, FloatArray
+from semcom_phy.csi_feedback import Feedback
+from semcom_phy.exchange import ComplexArray, FloatArray
 
 
-def grid_to_pdu(
-    grid: ComplexArray, state: ChannelState, noise_var: FloatArray | None = None
-) -> Pmt:
+def grid_to_pdu(grid: ComplexArray, channel: Feedback, noise_var: FloatArray | None = None) -> Pmt:
     """PDU of a grid.
 
     Args:
         grid: ``[symbols, subcarriers, streams or antennas]``.
-        state: whose ``csi_id`` and, at the receiver, ``csi`` go with it.
+        channel: whose ``csi_id`` and, at the receiver, ``csi`` go with it.
         noise_var: where known.
 
     Raises:
@@ -44,14 +43,14 @@ def grid_to_pdu(
     """
     if grid.ndim != 3:
         raise ValueError(f"a grid is [symbols, subcarriers, streams], not {list(grid.shape)}")
-    meta = _add(feedback_to_pmt(state), "shape", np.asarray(grid.shape, np.int64))
+    meta = _add(feedback_to_pmt(channel), "shape", np.asarray(grid.shape, np.int64))
     if noise_var is not None:
         meta = _add(meta, "noise_var", noise_var)
     return pmt.cons(meta, vector_to_pmt(grid.astype(np.complex64, copy=False)))
 
 
-def grid_from_pdu(pdu: Pmt) -> tuple[ComplexArray, ChannelState, FloatArray | None]:
-    """Grid, channel state and noise variances ``[n]`` of a grid's PDU.
+def grid_from_pdu(pdu: Pmt) -> tuple[ComplexArray, Feedback, FloatArray | None]:
+    """Grid, channel and noise variances ``[n]`` of a grid's PDU.
 
     Raises:
         ValueError: the message is no such PDU.

@@ -8,7 +8,8 @@ from gnuradio.semcom.grid_pdu import grid_to_pdu
 from gnuradio.semcom.pdu import Pmt
 from gnuradio.semcom.precoded_grids import PrecodedGrids
 
-from semcom_phy.exchange import ChannelState, ComplexArray, FloatArray
+from semcom_phy.csi_feedback import Feedback
+from semcom_phy.exchange import ComplexArray, FloatArray
 from semcom_phy.pcen_link import PcenCombiner as Combiner
 
 
@@ -43,13 +44,13 @@ class PcenCombiner(PrecodedGrids):
         self._sent[csi_id] = csi
 
     def _process(
-        self, grid: ComplexArray, state: ChannelState, noise_var: FloatArray | None
+        self, grid: ComplexArray, channel: Feedback, noise_var: FloatArray | None
     ) -> Pmt | None:
-        if state.csi_id and state.csi_id not in self._sent:
+        if channel.csi_id and channel.csi_id not in self._sent:
             self.unknown_csi += 1
             return None
         _, carriers, antennas = grid.shape
-        if state.csi is None or state.csi.shape[:2] != (carriers, antennas):
+        if channel.csi is None or channel.csi.shape[:2] != (carriers, antennas):
             raise ValueError(
                 f"a grid of {carriers} subcarriers on {antennas} antennas needs csi "
                 f"[{carriers}, {antennas}, 2] of the receiver with it"
@@ -57,6 +58,6 @@ class PcenCombiner(PrecodedGrids):
         if noise_var is None or noise_var.size != antennas:
             raise ValueError("a received grid needs noise_var with it, one a receive antenna")
         noise_cov = np.tile(np.diag(noise_var.astype(np.complex64)), (carriers, 1, 1))
-        told = self._sent[state.csi_id] if state.csi_id else None
-        estimate, variance = self._combiner.combine(grid, state.csi, told, noise_cov)
-        return grid_to_pdu(estimate, ChannelState(csi_id=state.csi_id), variance)
+        told = self._sent[channel.csi_id] if channel.csi_id else None
+        estimate, variance = self._combiner.combine(grid, channel.csi, told, noise_cov)
+        return grid_to_pdu(estimate, Feedback(csi_id=channel.csi_id), variance)

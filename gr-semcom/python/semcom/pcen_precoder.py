@@ -7,7 +7,8 @@ from gnuradio.semcom.grid_pdu import grid_to_pdu
 from gnuradio.semcom.pdu import Pmt
 from gnuradio.semcom.precoded_grids import PrecodedGrids
 
-from semcom_phy.exchange import ChannelState, ComplexArray, FloatArray
+from semcom_phy.csi_feedback import Feedback
+from semcom_phy.exchange import ComplexArray, FloatArray
 from semcom_phy.pcen_link import PcenPrecoder as Precoder
 
 
@@ -31,13 +32,13 @@ class PcenPrecoder(PrecodedGrids):
     def __init__(self, modulation: str = "QPSK", snr_db: float = 0.0) -> None:
         super().__init__("semcom_pcen_precoder", "streams", "antennas", modulation, snr_db)
         self._precoder = Precoder(self.scheme)
-        self._known = ChannelState()
+        self._known = Feedback()
 
     def _learn(self, csi_id: int, csi: ComplexArray) -> None:
-        self._known = ChannelState(csi=csi, csi_id=csi_id)
+        self._known = Feedback(csi=csi, csi_id=csi_id)
 
     def _process(
-        self, grid: ComplexArray, state: ChannelState, noise_var: FloatArray | None
+        self, grid: ComplexArray, channel: Feedback, noise_var: FloatArray | None
     ) -> Pmt | None:
         sent = self._precoder.precode(grid, self._known.csi)
-        return grid_to_pdu(sent, ChannelState(csi_id=self._known.csi_id))
+        return grid_to_pdu(sent, Feedback(csi_id=self._known.csi_id))

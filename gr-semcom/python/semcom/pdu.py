@@ -27,6 +27,8 @@ import pmt
 from numpy.typing import NDArray
 
 from semcom_phy.capacity import waveform_sections
+from semcom_phy.channel_knowledge import ChannelKnowledge
+from semcom_phy.csi_feedback import Feedback
 from semcom_phy.exchange import (
     AnalogSection,
     ChannelState,
@@ -323,38 +325,52 @@ def frame_from_pdu(pdu: Pmt) -> tuple[Pmt, ComplexArray]:
     return report, vector_from_pmt(payload, np.complex64)
 
 
-def feedback_to_pmt(state: ChannelState, stream_time_s: float | None = None) -> Pmt:
-    """What the receiver tells the transmitter: a PMT dictionary.
+def feedback_to_pmt(report: Feedback) -> Pmt:
+    """What the receiver tells the transmitter: a PMT dictionary of what the report tells.
 
-    Keys ``snr_db`` and ``csi`` where known, ``csi_id``, ``age_s``, and ``stream_time_s`` where
-    given: when the channel was so, on the receiver's sample clock.
+    Keys ``snr_db``, ``csi``, ``csi_id``, ``stream_time_s`` and ``session``, as in
+    :class:`semcom_phy.csi_feedback.Feedback`.
     """
-    message = _dict(csi_id=pmt.from_long(state.csi_id), age_s=pmt.from_double(state.age_s))
-    if state.snr_db is not None:
-        message = _add(message, "snr_db", pmt.from_double(state.snr_db))
-    if state.csi is not None:
-        message = _add(message, "csi", _array_to_pmt(state.csi))
-    if stream_time_s is not None:
-        message = _add(message, "stream_time_s", pmt.from_double(stream_time_s))
+    message = pmt.make_dict()
+    if report.csi_id:
+        message = _add(message, "csi_id", pmt.from_long(report.csi_id))
+    if report.csi is not None:
+        message = _add(message, "csi", _array_to_pmt(report.csi))
+    if report.session:
+        message = _add(message, "session", pmt.from_long(report.session))
+    for key in ("snr_db", "stream_time_s"):
+        value = getattr(report, key)
+        if value is not None:
+            message = _add(message, key, pmt.from_double(value))
     return message
 
 
-def feedback_from_pmt(message: Pmt) -> ChannelState:
-    """The channel state in a feedback message; also a bare number, the SNR in dB.
+def feedback_from_pmt(message: Pmt) -> Feedback:
+    """The report in a feedback message; also a bare number, the SNR in dB.
 
     Raises:
         ValueError: the message is neither.
     """
     if pmt.is_number(message) and not pmt.is_complex(message):
-        return ChannelState(snr_db=pmt.to_double(message))
+        return Feedback(snr_db=pmt.to_double(message))
     if not pmt.is_dict(message):
         raise ValueError("feedback is an SNR in dB or a dictionary with snr_db and csi")
-    return ChannelState(
+    return Feedback(
         snr_db=_optional(message, "snr_db", pmt.to_double),
         csi=_optional(message, "csi", _array_from_pmt),
         csi_id=_optional(message, "csi_id", pmt.to_long) or 0,
-        age_s=_optional(message, "age_s", pmt.to_double) or 0.0,
+        stream_time_s=_optional(message, "stream_time_s", pmt.to_double),
+        session=_optional(message, "session", pmt.to_long) or 0,
     )
+
+
+def learn_from_pmt(known: ChannelKnowledge, message: Pmt) -> None:
+    """Take a feedback message; one that is none is counted among the implausible."""
+    try:
+        report = feedback_from_pmt(message)
+    except ValueError:
+        report = Feedback()
+    known.learn(report)
 
 
 def _by_frame(meta: Pmt, key: str, frames: int) -> FloatArray:

@@ -9,8 +9,8 @@ from gnuradio.semcom.grid_pdu import grid_from_pdu
 from gnuradio.semcom.guard import GuardedBlock
 from gnuradio.semcom.pdu import Pmt, end_of_stream, feedback_from_pmt, is_end_of_stream
 
-from semcom_phy.csi_feedback import CSI_IDS
-from semcom_phy.exchange import ChannelState, ComplexArray, FloatArray
+from semcom_phy.csi_feedback import CSI_IDS, Feedback
+from semcom_phy.exchange import ComplexArray, FloatArray
 from semcom_phy.pcen_link import PcenScheme
 from semcom_phy.pcen_parameters import learned_parameters
 
@@ -42,19 +42,19 @@ class PrecodedGrids(GuardedBlock):
 
     @abstractmethod
     def _process(
-        self, grid: ComplexArray, state: ChannelState, noise_var: FloatArray | None
+        self, grid: ComplexArray, channel: Feedback, noise_var: FloatArray | None
     ) -> Pmt | None:
         """The PDU to give for a grid that was taken, None for none."""
 
     def _on_csi(self, message: Pmt) -> None:
-        state = feedback_from_pmt(message)
-        if state.csi is None:
+        report = feedback_from_pmt(message)
+        if report.csi is None:
             return
-        if not 1 <= state.csi_id <= CSI_IDS:
+        if not 1 <= report.csi_id <= CSI_IDS:
             raise ValueError(
-                f"feedback has csi with csi_id {state.csi_id}: number it from 1 to {CSI_IDS}"
+                f"feedback has csi with csi_id {report.csi_id}: number it from 1 to {CSI_IDS}"
             )
-        self._learn(state.csi_id, state.csi)
+        self._learn(report.csi_id, report.csi)
 
     def _on_message(self, message: Pmt) -> None:
         if is_end_of_stream(message):

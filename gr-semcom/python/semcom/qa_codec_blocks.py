@@ -29,6 +29,7 @@ from semcom_models.codecs import registry
 from semcom_models.codecs.base import Codec, Request
 from semcom_models.codecs.presets import PresetInfo
 from semcom_models.data import load_picture, save_picture
+from semcom_phy.csi_feedback import Feedback
 from semcom_phy.exchange import (
     AnalogSection,
     ChannelState,
@@ -197,7 +198,7 @@ def encode_after(*feedback: Pmt) -> tuple[Encoder, ChannelState]:
     flow.start()
     for message in feedback:
         encoder._post(pmt.intern("feedback"), message)
-    while encoder.feedback_used + encoder.feedback_refused < len(feedback):
+    while encoder.feedback.used + encoder.feedback.implausible < len(feedback):
         time.sleep(0.005)
     encoder._post(pmt.intern("pictures"), picture_to_pdu(0, np.zeros((3, 2, 2), np.float32)))
     encoder._post(pmt.intern("pictures"), pmt.PMT_EOF)
@@ -211,14 +212,14 @@ def encode_after(*feedback: Pmt) -> tuple[Encoder, ChannelState]:
     [
         (pmt.from_double(3.5), 3.5),
         (pmt.from_long(-2), -2.0),
-        (feedback_to_pmt(ChannelState(snr_db=17.0)), 17.0),
-        (feedback_to_pmt(ChannelState(csi=np.ones((1, 1, 1), np.complex64), csi_id=3)), 10.0),
+        (feedback_to_pmt(Feedback(snr_db=17.0)), 17.0),
+        (feedback_to_pmt(Feedback(csi=np.ones((1, 1, 1), np.complex64), csi_id=3)), 10.0),
     ],
 )
 def test_feedback_is_used(message: Pmt, snr_db: float) -> None:
     encoder, state = encode_after(message)
     assert state.snr_db == snr_db
-    assert (encoder.feedback_used, encoder.feedback_refused) == (1, 0)
+    assert (encoder.feedback.used, encoder.feedback.implausible) == (1, 0)
 
 
 def test_nonsense_is_refused_and_the_last_good_value_kept() -> None:
@@ -227,23 +228,23 @@ def test_nonsense_is_refused_and_the_last_good_value_kept() -> None:
         pmt.from_double(float("nan")),
         pmt.intern("loud"),
         pmt.PMT_NIL,
-        feedback_to_pmt(ChannelState(csi_id=3)),
-        feedback_to_pmt(ChannelState(snr_db=float("-inf"))),
-        feedback_to_pmt(ChannelState(csi=np.full((1, 1, 1), np.nan, np.complex64), csi_id=3)),
-        feedback_to_pmt(ChannelState(csi=np.ones((1, 1, 1), np.complex64))),
-        feedback_to_pmt(ChannelState(csi=np.ones((1, 1, 1), np.complex64), csi_id=256)),
-        feedback_to_pmt(ChannelState(csi=np.ones(1, np.complex64), csi_id=3)),
+        feedback_to_pmt(Feedback(csi_id=3)),
+        feedback_to_pmt(Feedback(snr_db=float("-inf"))),
+        feedback_to_pmt(Feedback(csi=np.full((1, 1, 1), np.nan, np.complex64), csi_id=3)),
+        feedback_to_pmt(Feedback(csi=np.ones((1, 1, 1), np.complex64))),
+        feedback_to_pmt(Feedback(csi=np.ones((1, 1, 1), np.complex64), csi_id=256)),
+        feedback_to_pmt(Feedback(csi=np.ones(1, np.complex64), csi_id=3)),
         pmt.dict_add(pmt.make_dict(), pmt.intern("snr_db"), pmt.intern("x")),
     ]
     encoder, state = encode_after(pmt.from_double(6.0), *nonsense)
     assert state.snr_db == 6.0
-    assert (encoder.feedback_used, encoder.feedback_refused) == (1, len(nonsense))
+    assert (encoder.feedback.used, encoder.feedback.implausible) == (1, len(nonsense))
 
 
 @pytest.mark.parametrize("csi_first", [True, False])
 def test_snr_and_csi_may_come_apart(csi_first: bool) -> None:
     csi = np.ones((4, 1, 1), np.complex64)
-    messages = [feedback_to_pmt(ChannelState(csi=csi, csi_id=5)), pmt.from_double(6.0)]
+    messages = [feedback_to_pmt(Feedback(csi=csi, csi_id=5)), pmt.from_double(6.0)]
     _, state = encode_after(*(messages if csi_first else reversed(messages)))
     assert (state.snr_db, state.csi_id) == (6.0, 5)
     assert state.csi is not None

@@ -13,7 +13,8 @@ from gnuradio.semcom.guard import GuardedBlock
 from gnuradio.semcom.pdu import Pmt, end_of_stream, feedback_to_pmt, is_end_of_stream
 
 from semcom_phy import pcen_link
-from semcom_phy.exchange import ChannelState, ComplexArray
+from semcom_phy.csi_feedback import Feedback
+from semcom_phy.exchange import ComplexArray
 from semcom_phy.pcen_parameters import learned_parameters
 from semcom_phy.qam import constellation
 
@@ -47,14 +48,14 @@ class Air(GuardedBlock):
         sent, state, _ = grid_from_pdu(message)
         received = np.einsum("krt,lkt->lkr", self.channel, sent)
         received += np.float32(np.sqrt(NOISE_VAR)) * gaussian(received.shape, 5)
-        measured = ChannelState(csi=self.channel, csi_id=state.csi_id)
+        measured = Feedback(csi=self.channel, csi_id=state.csi_id)
         noise_var = np.full(2, NOISE_VAR, np.float32)
         self.publish("received", grid_to_pdu(received, measured, noise_var))
 
 
 def run(
-    grids: list[ComplexArray], feedback: list[ChannelState], remembered: list[ChannelState]
-) -> tuple[list[tuple[ComplexArray, ChannelState, np.ndarray]], PcenCombiner]:
+    grids: list[ComplexArray], feedback: list[Feedback], remembered: list[Feedback]
+) -> tuple[list[tuple[ComplexArray, Feedback, np.ndarray]], PcenCombiner]:
     """What comes out of the combiner."""
     precoder, combiner = PcenPrecoder("QPSK", 13.0), PcenCombiner("QPSK", 13.0)
     air, debug = Air(gaussian((8, 2, 2), 3)), blocks.message_debug()
@@ -70,7 +71,7 @@ def run(
         while block.error is None and block.nmsgs(CSI):
             time.sleep(0.01)
     for grid in grids:
-        precoder._post(pmt.intern("streams"), grid_to_pdu(grid, ChannelState()))
+        precoder._post(pmt.intern("streams"), grid_to_pdu(grid, Feedback()))
     precoder._post(pmt.intern("streams"), end_of_stream())
     flowgraph.wait()
     check([precoder, air, combiner])
@@ -85,7 +86,7 @@ def run(
 
 
 def test_streams_arrive_as_without_gnu_radio() -> None:
-    told = ChannelState(csi=(gaussian((8, 2, 2), 3) + 0.2 * gaussian((8, 2, 2), 4)), csi_id=7)
+    told = Feedback(csi=(gaussian((8, 2, 2), 3) + 0.2 * gaussian((8, 2, 2), 4)), csi_id=7)
     sent = [symbols(1), symbols(2)]
     received, combiner = run(sent, [told], [told])
     assert combiner.unknown_csi == 0
@@ -113,7 +114,7 @@ def test_before_any_feedback_streams_go_straight() -> None:
 
 
 def test_a_channel_that_the_receiver_did_not_send_is_counted() -> None:
-    told = ChannelState(csi=gaussian((8, 2, 2), 3), csi_id=7)
+    told = Feedback(csi=gaussian((8, 2, 2), 3), csi_id=7)
     received, combiner = run([symbols(1), symbols(2)], [told], [])
     assert received == []
     assert combiner.unknown_csi == 2
@@ -121,18 +122,18 @@ def test_a_channel_that_the_receiver_did_not_send_is_counted() -> None:
 
 def test_feedback_without_a_number_ends_the_flowgraph() -> None:
     with pytest.raises(ValueError, match="csi_id 0: number it from 1 to 255"):
-        run([symbols(1)], [ChannelState(csi=gaussian((8, 2, 2), 3))], [])
+        run([symbols(1)], [Feedback(csi=gaussian((8, 2, 2), 3))], [])
 
 
 def test_what_a_received_grid_needs() -> None:
     combiner, grid = PcenCombiner(), symbols(1)
     channel = gaussian((8, 2, 2), 3)
     with pytest.raises(ValueError, match="needs csi"):
-        combiner._on_message(grid_to_pdu(grid, ChannelState()))
+        combiner._on_message(grid_to_pdu(grid, Feedback()))
     with pytest.raises(ValueError, match="needs csi"):
-        combiner._on_message(grid_to_pdu(grid, ChannelState(csi=channel[:3])))
+        combiner._on_message(grid_to_pdu(grid, Feedback(csi=channel[:3])))
     with pytest.raises(ValueError, match="noise_var"):
-        combiner._on_message(grid_to_pdu(grid, ChannelState(csi=channel)))
+        combiner._on_message(grid_to_pdu(grid, Feedback(csi=channel)))
     with pytest.raises(ValueError, match="64QAM"):
         PcenPrecoder("64QAM")
 
@@ -141,14 +142,14 @@ def test_the_last_channel_of_each_number_is_remembered() -> None:
     combiner = PcenCombiner()
     for report in range(300):
         csi = np.full((1, 2, 2), report, np.complex64)
-        combiner._on_csi(feedback_to_pmt(ChannelState(csi=csi, csi_id=1 + report % 255)))
+        combiner._on_csi(feedback_to_pmt(Feedback(csi=csi, csi_id=1 + report % 255)))
     assert len(combiner._sent) == 255
     assert combiner._sent[45][0, 0, 0] == 299
     assert combiner._sent[46][0, 0, 0] == 45
 
 
 def test_grids_survive_the_way_and_damage_does_not() -> None:
-    grid, state = symbols(1), ChannelState(csi=gaussian((8, 2, 2), 1), csi_id=3)
+    grid, state = symbols(1), Feedback(csi=gaussian((8, 2, 2), 1), csi_id=3)
     back, told, noise_var = grid_from_pdu(grid_to_pdu(grid, state))
     np.testing.assert_array_equal(back, grid)
     assert told.csi is not None

@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from semcom_phy.csi_feedback import Feedback
 from semcom_phy.exchange import (
     AnalogSection,
     CapacitySection,
@@ -155,9 +156,10 @@ def test_receptions_survive(reception: Reception) -> None:
 
 
 @settings(deadline=None, max_examples=40)
-@given(states)
-def test_feedback_survives(state: ChannelState) -> None:
-    assert same(feedback_from_pmt(by_wire(feedback_to_pmt(state))), state)
+@given(states, st.none() | st.floats(0, 1e9), st.integers(0, 2**63 - 1))
+def test_feedback_survives(state: ChannelState, stream_time_s: float | None, session: int) -> None:
+    report = Feedback(state.snr_db, state.csi, state.csi_id, stream_time_s, session)
+    assert same(feedback_from_pmt(by_wire(feedback_to_pmt(report))), report)
 
 
 @settings(deadline=None, max_examples=40)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import pmt
@@ -17,8 +17,8 @@ from gnuradio.semcom.pdu import (
     reception_to_pdu,
 )
 
-from semcom_phy.csi_feedback import CsiReports
-from semcom_phy.exchange import ChannelState, Combiner, ComplexArray, Reception
+from semcom_phy.csi_feedback import CsiReports, Feedback, snr_feedback
+from semcom_phy.exchange import Combiner, Reception
 from semcom_phy.fragments import Assembler, ReceivedFrame
 from semcom_phy.numerology import Numerology
 from semcom_phy.receiver import Receiver as FrameReceiver
@@ -39,39 +39,39 @@ class Receiver(GuardedBlock):
     * ``symbols``: the same with the equalised payload, as PDUs, for
       :class:`gnuradio.semcom.FrameSymbols` or a constellation sink; ``PMT_EOF`` at the end.
       Where nothing is connected they are not made.
-    * ``feedback``: what a transmitter may know after each picture: a dictionary with
-      ``snr_db``, the scalar SNR of :func:`semcom_phy.exchange.effective_snr_db`,
-      ``stream_time_s``, and the channel, ``csi`` and ``csi_id``, where there are ``reports``.
+    * ``feedback``: what a transmitter may know, messages of
+      :func:`gnuradio.semcom.pdu.feedback_to_pmt`: after each frame its channel, where there are
+      ``reports``, and after each picture its SNR, before the picture itself is published.
 
     Args:
         numerology: of the waveform.
         combiner: inverts the transmitter's precoder; None for none.
-        csi_sent: channels fed back, by ``csi_id``, that the combiner needs.
         deliver: called with each reception, in this block's thread, in place of the port
             ``receptions``.
-        reports: on the channel, which are published; the combiner looks them up in place of
-            ``csi_sent``.
+        reports: on the channel, which are published; the combiner looks up in them what a frame
+            was precoded for. None where the channel is not fed back.
 
     Attributes:
         samples_in: samples per antenna taken so far.
+        feedback_sent: messages published on ``feedback``.
     """
 
     def __init__(
         self,
         numerology: Numerology,
         combiner: Combiner | None = None,
-        csi_sent: Mapping[int, ComplexArray] | None = None,
         deliver: Callable[[Reception], None] | None = None,
         reports: CsiReports | None = None,
     ) -> None:
         super().__init__("semcom_receiver", inputs=numerology.rx_antennas)
-        self._frames = FrameReceiver(numerology, combiner, csi_sent if reports is None else reports)
+        self._frames = FrameReceiver(numerology, combiner, reports)
         self._reports = reports
         self._assembler = Assembler(numerology)
         self._lookahead = lookahead_samples(numerology)
         self._deliver = deliver
         self._flushed: Callable[[], None] = lambda: None
         self.samples_in = 0
+        self.feedback_sent = 0
         for port in ("receptions", "frames", "symbols", "feedback"):
             self.publishes(port)
         self.handle("flush", self._on_flush)
@@ -114,14 +114,19 @@ class Receiver(GuardedBlock):
                 self.publish("frames", frame_report(frame))
             if self.is_connected("symbols"):
                 self.publish("symbols", frame_to_pdu(frame))
+            report = None if self._reports is None else self._reports.report(frame)
+            if report is not None:
+                self._feed_back(report)
             self._put(self._assembler.add(frame))
 
     def _put(self, receptions: list[Reception]) -> None:
         for reception in receptions:
+            self._feed_back(snr_feedback(reception))
             if self._deliver is not None:
                 self._deliver(reception)
             else:
                 self.publish("receptions", reception_to_pdu(reception))
-            report = None if self._reports is None else self._reports.report(reception)
-            state = ChannelState(reception.snr_db) if report is None else report.state()
-            self.publish("feedback", feedback_to_pmt(state, reception.stream_time_s))
+
+    def _feed_back(self, report: Feedback) -> None:
+        self.feedback_sent += 1
+        self.publish("feedback", feedback_to_pmt(report))

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Feedback out of a receiver's flowgraph."""
+
+from __future__ import annotations
+
+from gnuradio.semcom.feedback_socket import FeedbackSender, require_local
+from gnuradio.semcom.guard import GuardedBlock
+from gnuradio.semcom.pdu import Pmt, feedback_from_pmt
+
+
+class FeedbackSink(GuardedBlock):
+    """Sends feedback over ZMQ to a :class:`gnuradio.semcom.FeedbackSource`.
+
+    Message ports: ``feedback`` in, as a :class:`~gnuradio.semcom.receiver.Receiver` publishes it.
+    What nobody takes is dropped.
+
+    Args:
+        endpoint: of the source, on this machine.
+
+    Raises:
+        ValueError: an endpoint beyond this machine.
+
+    Attributes:
+        sent, dropped: reports so far.
+    """
+
+    def __init__(self, endpoint: str = "tcp://127.0.0.1:5557") -> None:
+        super().__init__("semcom_feedback_sink")
+        require_local(endpoint)
+        self._endpoint = endpoint
+        self._sender: FeedbackSender | None = None
+        self.sent = 0
+        self.dropped = 0
+        self.handle("feedback", self._on_feedback)
+
+    def open(self) -> None:
+        self._sender = FeedbackSender(self._endpoint)
+
+    def close(self) -> None:
+        if self._sender is not None:
+            self._sender.close()
+
+    def _on_feedback(self, message: Pmt) -> None:
+        assert self._sender is not None
+        self._sender.send(feedback_from_pmt(message))
+        self.sent, self.dropped = self._sender.sent, self._sender.dropped

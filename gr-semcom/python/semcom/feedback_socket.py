@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Feedback from a receiver to a transmitter over ZMQ: PUSH to PULL, on this machine.
+
+The transmitter binds, any number of times; the receiver connects, before or after. Reports that
+nobody takes are dropped, since only the latest is of use.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import zmq
+from gnuradio.semcom.feedback_message import LARGEST_BYTES, NumberedFeedback, to_parts
+from gnuradio.semcom.feedback_order import FeedbackOrder
+
+from semcom_phy.channel_knowledge import FeedbackCounters
+from semcom_phy.csi_feedback import Feedback
+
+_WAITING = 64
+_POLL_MS = 50
+# Messages taken in a stretch of time, 4000 a second. A radio at 20 MS/s has a thousand frames.
+_STRETCH_S, _MOST = 0.05, 200
+
+
+def require_local(endpoint: str) -> None:
+    """Check that a ZMQ endpoint cannot be reached from another machine.
+
+    Raises:
+        ValueError: it can, or is no endpoint.
+    """
+    scheme, host = urlsplit(endpoint).scheme, urlsplit(endpoint).hostname
+    if scheme in ("inproc", "ipc"):
+        return
+    if scheme != "tcp" or not host:
+        raise ValueError(f"{endpoint!r} is no ZMQ endpoint: write tcp://127.0.0.1:5557")
+    if host != "localhost" and not _is_loopback(host):
+        raise ValueError(
+            f"{endpoint} can be reached from other machines, where anybody could claim any "
+            "channel: use tcp://127.0.0.1:PORT, through an SSH tunnel if the other end is elsewhere"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class FeedbackSender:
+    """The receiver's end.
+
+    Args:
+        endpoint: of the transmitter, ``tcp://127.0.0.1:5557``.
+
+    Raises:
+        ValueError: an endpoint beyond this machine.
+
+    Attributes:
+        sent, dropped: reports so far.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        require_local(endpoint)
+        self.sent = 0
+        self.dropped = 0
+        self._session = 1 + secrets.randbits(62)
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.PUSH)
+        self._socket.setsockopt(zmq.SNDHWM, _WAITING)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.connect(endpoint)
+
+    def send(self, report: Feedback) -> None:
+        """Send a report, or drop it where nobody takes any."""
+        named = replace(report, session=self._session)
+        parts = to_parts(NumberedFeedback(1 + self.sent + self.dropped, named))
+        try:
+            self._socket.send_multipart(parts, zmq.NOBLOCK)
+            self.sent += 1
+        except zmq.Again:
+            self.dropped += 1
+
+    def close(self) -> None:
+        """Close the socket; safe to call twice."""
+        self._context.destroy(linger=0)
+
+
+class FeedbackListener:
+    """The transmitter's end: a thread that hands on what is news.
+
+    Args:
+        endpoint: to bind; ``tcp://127.0.0.1:*`` takes a free port.
+        deliver: called with each report, in the thread.
+        counters: of what is no news; None for some of its own.
+
+    Raises:
+        ValueError: an endpoint beyond this machine.
+        OSError: it cannot be bound.
+
+    Attributes:
+        endpoint: as bound.
+        counters: of what was no news.
+        heard: messages that came so far, whatever they were.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        deliver: Callable[[Feedback], object],
+        counters: FeedbackCounters | None = None,
+    ) -> None:
+        require_local(endpoint)
+        self.counters = counters or FeedbackCounters()
+        self.heard = 0
+        self._deliver = deliver
+        self._order = FeedbackOrder(self.counters)
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.PULL)
+        self._socket.setsockopt(zmq.RCVHWM, _WAITING)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, LARGEST_BYTES)
+        try:
+            self._socket.bind(endpoint)
+        except zmq.ZMQError as error:
+            self._context.destroy(linger=0)
+            raise OSError(f"cannot listen for feedback at {endpoint}: {error}") from error
+        self.endpoint = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._listen, name="feedback", daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        begun, taken = time.monotonic(), 0
+        while not self._stopping.is_set():
+            if self._socket.poll(_POLL_MS):
+                report = self._order.take(self._socket.recv_multipart())
+                if report is not None:
+                    self._deliver(report)
+                self.heard += 1
+                taken += 1
+            left_s = begun + _STRETCH_S - time.monotonic()
+            if left_s > 0 and taken >= _MOST:
+                # What floods us waits at its own end, and other senders are served in turn.
+                self.counters.throttled += 1
+                self._stopping.wait(left_s)
+            if left_s <= 0 or taken >= _MOST:
+                begun, taken = time.monotonic(), 0
+
+    def close(self) -> None:
+        """Stop listening; safe to call twice."""
+        self._stopping.set()
+        self._thread.join()
+        self._context.destroy(linger=0)
