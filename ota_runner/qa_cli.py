@@ -737,6 +737,31 @@ def test_schemes_as_json(blocks: str, quantised: str, capsys: pytest.CaptureFixt
     assert "block" in capsys.readouterr().out
 
 
+def test_schemes_say_which_programs_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing() -> dict[str, str | None]:
+        assert execute(["schemes", "--json"]) == 0
+        listed = json.loads(capsys.readouterr().out)["schemes"]
+        presets = [preset for scheme in listed for preset in scheme["presets"]]
+        return {f"{preset['scheme']} {preset['name']}": preset["missing"] for preset in presets}
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = missing()
+    assert (found["bpg+ldpc x265"], found["adjscc photo-small"]) == (None, None)
+    assert "https://bellard.org/bpg" in str(found["bpg+ldpc libbpg"])
+    assert "make install-release" in str(found["vvc+capacity vvc"])
+    assert execute(["schemes"]) == 0
+    table = capsys.readouterr().out
+    assert table.count("not") == 4
+    assert "bpg+ldpc libbpg, bpg+capacity libbpg: install bpgenc and bpgdec" in table
+    for program in ("vvencapp", "vvdecapp"):
+        (tmp_path / program).touch(0o755)
+    assert missing()["vvc+ldpc vvc"] is None
+    assert execute(["schemes"]) == 0
+    assert "vvencapp" not in capsys.readouterr().out
+
+
 def test_a_choice_in_hindsight_is_refused_before_anything_is_sent(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

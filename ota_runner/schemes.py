@@ -16,6 +16,7 @@ from ota_runner.console import print_table
 from ota_runner.errors import UsageError
 from semcom_models.codecs import registry
 from semcom_models.codecs.registry import PresetInfo, SchemeInfo
+from semcom_models.codecs.separate_source import what_is_missing
 
 
 def command(
@@ -36,17 +37,18 @@ def command(
 
 
 def _plain(info: SchemeInfo) -> dict[str, Any]:
-    """A scheme as plain data; its own options as name and description."""
+    """A scheme as plain data; its own options as name and description, and what is missing."""
     described = {}
     if info.options is not None:
         model_fields = info.options.model_fields
         own = own_options(info.options)
         described = {name: model_fields[field].description for name, field in own.items()}
-    return asdict(info) | {"options": described}
+    presets = [asdict(preset) | {"missing": what_is_missing(preset)} for preset in info.presets]
+    return asdict(info) | {"presets": presets, "options": described}
 
 
 def scheme_table(found: list[SchemeInfo]) -> Table:
-    """A row a preset; schemes without one say so."""
+    """A row a preset; schemes without one say so, and what to install below the table."""
     table = Table()
     for heading in ("scheme", "preset"):
         table.add_column(heading, no_wrap=True)
@@ -54,22 +56,28 @@ def scheme_table(found: list[SchemeInfo]) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for heading in ("weights", "PSNR dB (at SNR dB)"):
         table.add_column(heading, overflow="fold")
+    missing: dict[str, list[str]] = {}
     for scheme in found:
         for preset in scheme.presets:
+            needed = what_is_missing(preset)
+            if needed is not None:
+                missing.setdefault(needed, []).append(f"{preset.scheme} {preset.name}")
             table.add_row(
                 scheme.name,
                 f"{preset.name}{' *' if preset.default else ''}",
                 f"{preset.cbr:.4g}{' or any' if scheme.any_cbr else ''}",
                 f"{preset.parameters:,}",
-                preset.weights or "none needed",
+                preset.weights or ("not installed" if needed else "none needed"),
                 reached(preset),
             )
         if not scheme.presets:
             table.add_row(scheme.name, "–", "", "", "none here: train some", "")
         table.add_section()
-    table.caption = (
+    notes = [f"{', '.join(names)}: install {needed}" for needed, names in missing.items()]
+    notes.append(
         "* opened when only the scheme is named; --scheme NAME --help shows a scheme's own options"
     )
+    table.caption, table.caption_justify = "\n".join(notes), "left"
     return table
 
 

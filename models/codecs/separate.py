@@ -29,6 +29,7 @@ from semcom_models.codecs.flat_picture import (
 from semcom_models.codecs.registry import PresetInfo, label_of
 from semcom_models.codecs.separate_carriers import AdaptiveMCS, Carrier, FixedMCS, IdealCode
 from semcom_models.codecs.separate_mcs import ADAPTIVE, HINDSIGHT, SeparateOptions, named_mcs
+from semcom_models.codecs.separate_source import source_of
 from semcom_models.data import picture_of_rgb8
 from semcom_models.source import (
     RGB8,
@@ -38,7 +39,6 @@ from semcom_models.source import (
     SourceCodec,
     best_within,
     decode_safely,
-    get,
 )
 from semcom_phy.digital import MCS, symbol_count
 from semcom_phy.exchange import (
@@ -56,9 +56,6 @@ DECODE_TIMEOUT_S = 60.0
 
 MAX_STREAM_BITS = (1 << 24) - 1
 """What the frame header's field for a section's length can hold."""
-
-_SOURCES = {("bpg", "x265"): "hevc"}
-"""Picture codecs of presets that are not named as their scheme: BPG is HEVC in another file."""
 
 
 class MissingProgram(ValueError):
@@ -201,8 +198,8 @@ def open_codec(preset: PresetInfo, weights: Path | None) -> SeparateCodec:
     Raises:
         MissingProgram: the picture codec is not installed.
     """
-    name, _, channel = preset.scheme.partition("+")
-    source = get(_SOURCES.get((name, preset.name), name))
+    channel = preset.scheme.partition("+")[2]
+    source = source_of(preset)
     kind = LDPCCodec if channel == "ldpc" else CapacityCodec
     try:
         return kind(label_of(preset, weights), source, preset.cbr)

@@ -18,6 +18,7 @@ class AVIF(SourceCodec[int]):
     """AVIF; a quality is libavif's, 0 to 100, one for each of AV1's 64 quantisers."""
 
     name = "avif"
+    needs = "Pillow with libavif: pip install --upgrade pillow"
     qualities = tuple({((100 - q) * 63 + 50) // 100: q for q in range(101)}.values())
     usual_bits_per_pixel = (0.03, 8.0)
     speed: ClassVar = 6

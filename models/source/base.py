@@ -41,12 +41,14 @@ class SourceCodec(ABC, Generic[Quality]):
 
     Attributes:
         name: by which :func:`semcom_models.source.get` finds it.
+        needs: what to install where it is not installed, and from where.
         embedded: whether every prefix of a stream decodes, the better the longer it is.
         qualities: the ladder, from the smallest streams to the largest.
         usual_bits_per_pixel: of a photograph at both ends of the ladder: where a search begins.
     """
 
     name: ClassVar[str]
+    needs: ClassVar[str] = ""
     embedded: ClassVar[bool] = False
     qualities: Sequence[Quality]
     usual_bits_per_pixel: ClassVar[tuple[float, float]]

@@ -22,7 +22,6 @@ from semcom_models.source.programs import (
     run_encoder,
 )
 
-_PROGRAMS = "bpgenc and bpgdec of libbpg, from https://bellard.org/bpg"
 _PPM_HEADER = 64
 """More bytes than the header of a PPM file has."""
 
@@ -31,6 +30,7 @@ class BPG(SourceCodec[int]):
     """BPG, 4:4:4 through x265; a quality is HEVC's quantisation parameter, 51 to 0."""
 
     name = "bpg"
+    needs = "bpgenc and bpgdec of libbpg, from https://bellard.org/bpg"
     qualities = range(51, -1, -1)
     usual_bits_per_pixel = (0.065, 18.0)
 
@@ -38,10 +38,10 @@ class BPG(SourceCodec[int]):
         return None not in (find_program("bpgenc"), find_program("bpgdec"))
 
     def version(self) -> str:
-        return first_line_of([require(find_program("bpgenc"), _PROGRAMS), "-h"])
+        return first_line_of([require(find_program("bpgenc"), self.needs), "-h"])
 
     def encode(self, rgb: RGB8, quality: int) -> bytes:
-        program = require(find_program("bpgenc"), _PROGRAMS)
+        program = require(find_program("bpgenc"), self.needs)
         with TemporaryDirectory() as name:
             folder = Path(name)
             Image.fromarray(rgb).save(folder / "in.png", compress_level=1)
@@ -49,7 +49,7 @@ class BPG(SourceCodec[int]):
             return run_encoder([program, *options, "in.png"], folder, folder / "out.bpg")
 
     def decode(self, stream: bytes, height: int, width: int) -> RGB8:
-        program = require(find_program("bpgdec"), _PROGRAMS)
+        program = require(find_program("bpgdec"), self.needs)
         with TemporaryDirectory() as name:
             folder = Path(name)
             (folder / "in.bpg").write_bytes(stream)

@@ -24,6 +24,11 @@ class VVC(SourceCodec[int]):
     """VVC intra; a quality is the quantisation parameter, 63 to 0."""
 
     name = "vvc"
+    needs = (
+        "vvencapp and vvdecapp, from https://github.com/fraunhoferhhi/vvenc and .../vvdec "
+        "(in each: make install-release install-prefix=/usr/local), or EncoderApp and DecoderApp "
+        "of VTM with its cfg folder, from https://vcgit.hhi.fraunhofer.de/jvet/VVCSoftware_VTM"
+    )
     qualities = range(63, -1, -1)
     usual_bits_per_pixel = (0.01, 14.0)
 
@@ -61,8 +66,5 @@ class VVC(SourceCodec[int]):
     def _software(self) -> VVCSoftware:
         software = next((one for one in (VTM(), VVenC()) if one.installed), None)
         if software is None:
-            raise NotInstalled(
-                "not installed: EncoderApp and DecoderApp of VTM (with its cfg folder), or "
-                "vvencapp and vvdecapp of VVenC and VVdeC"
-            )
+            raise NotInstalled(f"not installed: {self.needs}")
         return software
