@@ -13,6 +13,8 @@ from dataclasses import replace
 
 from gnuradio.semcom.decoder import Decoder
 from gnuradio.semcom.encoder import Encoder
+from gnuradio.semcom.feedback_sink import FeedbackSink
+from gnuradio.semcom.feedback_source import FeedbackSource
 from gnuradio.semcom.frame_symbols import FrameSymbols
 from gnuradio.semcom.framer import Framer
 from gnuradio.semcom.guard import check
@@ -36,6 +38,8 @@ __all__ = [
     "CsiReports",
     "Decoder",
     "Encoder",
+    "FeedbackSink",
+    "FeedbackSource",
     "FlowgraphLink",
     "FrameSymbols",
     "Framer",
