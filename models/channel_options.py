@@ -97,8 +97,7 @@ class ChannelOptions(BaseModel):
         """The fading channel or trace that is asked for, None for neither.
 
         Raises:
-            ValueError: a file that is no trace.
-            OSError: a file that cannot be read.
+            ValueError: a file that is no trace, or cannot be read.
         """
         if self.channel not in FADING_NAMES and not self.channel.startswith(TRACE):
             return None

@@ -461,7 +461,10 @@ def test_default_output_is_numbered(
         (["--cfo", "3"], ["--cfo"]),
         (["--channel", "rayliegh"], ["--channel", "no channel 'rayliegh'", "awgn, rayleigh"]),
         (["--channel", "tdl-a", "--rician-k", "3"], ["--rician-k goes with channel rician"]),
-        (["--channel", "trace:none"], ["cannot read", "none: No such file"]),
+        (
+            ["--channel", "trace:none"],
+            ["cannot read the channel trace", "none: No such file", "name an .npz file"],
+        ),
         (["--channel", "trace:damaged.png"], ["damaged.png is no channel trace"]),
         (["--snr-trace", "rayliegh"], ["cannot read rayliegh", "rayleigh or rician"]),
         (["--snr-trace", "damaged.png"], ["damaged.png is no text file"]),

@@ -153,8 +153,4 @@ def _open_ideal(options: BaseModel, plan: LinkPlan) -> OpenRadio:
         )
     except ValueError as error:
         raise UsageError(f"radio 'ideal': {error}") from error
-    except OSError as error:
-        raise UsageError(
-            f"radio 'ideal': cannot read {error.filename}: {error.strerror}"
-        ) from error
     return OpenRadio(link, options.model_dump(mode="json"), None)

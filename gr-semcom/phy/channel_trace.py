@@ -31,6 +31,8 @@ from semcom_phy.tdl import TDL_NAMES, tdl_channel
 LARGEST_BYTES = 1 << 30
 """Of an array of a trace, unpacked."""
 
+_EXAMPLE = "numpy.savez(FILE, gains=..., interval_s=..., delays_s=...)"
+
 _PRECURSOR_SHARE = 1 / 8
 """Of the delays that a spacing of frequencies can tell apart, this share at the end is taken for
 echoes that come before the rest."""
@@ -56,16 +58,27 @@ class ChannelTrace:
 
     def __post_init__(self) -> None:
         if self.gains.ndim != 4 or 0 in self.gains.shape:
-            raise ValueError(f"gains have shape {self.gains.shape}, [t, tap, rx, tx] is expected")
+            raise ValueError(
+                f"gains have shape {self.gains.shape}, [t, tap, rx, tx] is expected: give all four "
+                "axes, those of one antenna too"
+            )
         if self.delays_s.shape != self.gains.shape[1:2]:
             raise ValueError(
                 f"there are gains of {self.gains.shape[1]} taps and delays of shape "
-                f"{self.delays_s.shape}"
+                f"{self.delays_s.shape}: give one delay a tap"
             )
-        if not np.isfinite(self.gains).all() or not np.isfinite(self.delays_s).all():
-            raise ValueError("gains and delays must be finite numbers")
+        for name, values in (("gains", self.gains), ("delays", self.delays_s)):
+            unknown = int(values.size - np.isfinite(values).sum())
+            if unknown:
+                raise ValueError(
+                    f"{unknown} of {values.size} {name} are no finite numbers: leave out those "
+                    "times or taps, or interpolate"
+                )
         if not 0 < self.interval_s < np.inf:
-            raise ValueError(f"interval_s is {self.interval_s}, it must be positive")
+            raise ValueError(
+                f"interval_s is {self.interval_s:g}, it must be positive: give the seconds from "
+                "one time to the next"
+            )
 
     def realise(
         self, rx_antennas: int, tx_antennas: int, generator: np.random.Generator
@@ -75,7 +88,7 @@ class ChannelTrace:
         if (rx, tx) != (rx_antennas, tx_antennas):
             raise ValueError(
                 f"the channel trace is of {rx} receive and {tx} transmit antennas, the link has "
-                f"{rx_antennas} and {tx_antennas}"
+                f"{rx_antennas} and {tx_antennas}: choose antennas {tx}x{rx}, or another trace"
             )
         if len(self.gains) == 1:
             return ConstantTaps(self.delays_s, self.gains[0])
@@ -99,18 +112,27 @@ def load_trace(path: Path) -> ChannelTrace:
     """Read a trace; its contents are not trusted.
 
     Raises:
-        ValueError: not such a file; the message says what is wrong with it.
-        OSError: it cannot be read.
+        ValueError: not such a file, or one that cannot be read; the message says what is wrong
+            and how to mend it.
     """
     try:
         arrays = _arrays(path)
-        gains = np.asarray(_required(arrays, "gains", path), np.complex64)
-        interval_s = float(_required(arrays, "interval_s", path).reshape(()))
+        gains = np.asarray(_required(arrays, "gains"), np.complex64)
+        interval_s = _seconds(_required(arrays, "interval_s"))
         if "delays_s" in arrays:
             return ChannelTrace(np.asarray(arrays["delays_s"], np.float64), interval_s, gains)
-        frequencies = np.asarray(_required(arrays, "frequencies_hz", path), np.float64)
+        frequencies = np.asarray(_required(arrays, "frequencies_hz"), np.float64)
         return _from_subcarriers(frequencies, interval_s, gains)
-    except (ValueError, TypeError, zipfile.BadZipFile, EOFError) as error:
+    except OSError as error:
+        raise ValueError(
+            f"cannot read the channel trace {path}: {error.strerror}; name an .npz file, such as "
+            "`python -m semcom_phy.channel_trace` generates"
+        ) from error
+    except zipfile.BadZipFile as error:
+        raise ValueError(
+            f"{path} is no channel trace: it is no .npz archive; write one by {_EXAMPLE}"
+        ) from error
+    except (ValueError, TypeError, EOFError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path} is no channel trace: {reason}") from error
 
@@ -121,11 +143,19 @@ def save_trace(path: Path, trace: ChannelTrace) -> None:
         np.savez(file, gains=trace.gains, interval_s=trace.interval_s, delays_s=trace.delays_s)
 
 
-def _required(arrays: dict[str, NDArray[np.generic]], name: str, path: Path) -> NDArray[np.generic]:
+def _required(arrays: dict[str, NDArray[np.generic]], name: str) -> NDArray[np.generic]:
     if name not in arrays:
         known = ", ".join(sorted(arrays)) or "none"
-        raise ValueError(f"it holds no array {name!r} (there are: {known})")
+        raise ValueError(
+            f"it holds no array {name!r} (there are: {known}); write one by {_EXAMPLE}"
+        )
     return arrays[name]
+
+
+def _seconds(interval: NDArray[np.generic]) -> float:
+    if interval.size != 1:
+        raise ValueError(f"interval_s has shape {interval.shape}: give one number of seconds")
+    return float(interval.item())
 
 
 def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:

@@ -39,7 +39,6 @@ def named_channel(
 
     Raises:
         ValueError: no such channel, a value out of range, or a file that is no trace.
-        OSError: a trace that cannot be read.
     """
     if name == "awgn":
         return None

@@ -121,16 +121,16 @@ SUBCARRIERS: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"gains": None}, "no array 'gains'"),
+        ({"gains": None}, "no array 'gains' .*numpy.savez"),
         ({"interval_s": None}, "no array 'interval_s'"),
         ({"delays_s": None}, "no array 'frequencies_hz'"),
-        ({"gains": np.ones((3, 2, 1))}, r"\[t, tap, rx, tx\]"),
+        ({"gains": np.ones((3, 2, 1))}, r"\[t, tap, rx, tx\] is expected: give all four axes"),
         ({"gains": np.ones((0, 2, 1, 1))}, r"\[t, tap, rx, tx\]"),
-        ({"gains": np.full((3, 2, 1, 1), np.nan)}, "finite"),
-        ({"delays_s": np.zeros(3)}, "2 taps"),
-        ({"delays_s": np.array([0.0, np.inf])}, "finite"),
+        ({"gains": np.full((3, 2, 1, 1), np.nan)}, "6 of 6 gains are no finite .* interpolate"),
+        ({"delays_s": np.zeros(3)}, "2 taps and .*: give one delay a tap"),
+        ({"delays_s": np.array([0.0, np.inf])}, "1 of 2 delays are no finite"),
         ({"interval_s": 0.0}, "positive"),
-        ({"interval_s": np.zeros(2)}, "reshape"),
+        ({"interval_s": np.zeros(2)}, "give one number of seconds"),
         ({"gains": np.array(["a"])}, "no numbers"),
         ({"gains": np.array([{}], object)}, "no numbers"),
         (SUBCARRIERS | {"frequencies_hz": np.array([0.0, 1, 2, 4])}, "even steps"),
@@ -164,12 +164,14 @@ def test_what_a_header_promises_is_not_believed(tmp_path: Path) -> None:
 def test_other_files_are_told(tmp_path: Path, contents: bytes) -> None:
     path = tmp_path / "x.npz"
     path.write_bytes(contents)
-    with pytest.raises(ValueError, match="no channel trace"):
+    with pytest.raises(ValueError, match="no channel trace: it is no .npz archive; write one by"):
         load_trace(path)
+    with pytest.raises(ValueError, match=r"cannot read .*nothing.npz: No such file .*name an .npz"):
+        load_trace(tmp_path / "nothing.npz")
 
 
 def test_other_antennas_are_refused() -> None:
-    with pytest.raises(ValueError, match="2 receive and 1 transmit"):
+    with pytest.raises(ValueError, match="2 receive and 1 transmit .*choose antennas 1x2"):
         generate("tdl-a", 1e-7, 5.0, 0.1, (2, 1)).realise(1, 1, _rng())
 
 

@@ -158,10 +158,6 @@ class LoopbackRadio(Radio):
             )
         except ValueError as error:
             raise RadioConfigError(f"radio 'loopback': {error}") from error
-        except OSError as error:
-            raise RadioConfigError(
-                f"radio 'loopback': cannot read {error.filename}: {error.strerror}"
-            ) from error
 
     @property
     def sink(self) -> gr.basic_block:
