@@ -15,6 +15,7 @@ def combine_antennas(
     received: NDArray[np.complex64],
     channel: NDArray[np.complex64],
     noise_var: NDArray[np.float32],
+    rows: NDArray[np.intp],
 ) -> tuple[NDArray[np.complex64], NDArray[np.float32]]:
     """Unbiased combination of the antennas for a single stream (maximum ratio).
 
@@ -25,14 +26,17 @@ def combine_antennas(
         received: ``[symbols, carriers, rx]``.
         channel: ``[symbols, carriers, rx]``; ``symbols`` may be 1 where all are alike.
         noise_var: likewise.
+        rows: ``[n]`` positions of the carriers that are wanted.
 
     Returns:
-        ``[symbols, carriers]`` and noise variance ``[symbols, carriers]``, of one symbol where all
-        are alike; zero with infinite variance where nothing is heard.
+        ``[symbols, n]`` and noise variance ``[symbols, n]``, of one symbol where all are alike;
+        zero with infinite variance where nothing is heard.
     """
-    symbols, carriers, antennas = received.shape
+    symbols, _, antennas = received.shape
+    carriers = rows.size
     alike = channel.shape[0] == 1 and noise_var.shape[0] == 1
-    filtered = np.zeros((carriers, antennas), np.complex64)
+    filtered = np.zeros((antennas, carriers), np.complex64)
+    taken = np.empty(carriers, np.complex64)
     variance = np.empty((1 if alike else symbols, carriers), np.float32)
     estimate = np.zeros((symbols, carriers), np.complex64)
     for row in range(symbols):
@@ -41,18 +45,23 @@ def combine_antennas(
             for k in range(carriers):
                 snr = np.float32(0.0)
                 for antenna in range(antennas):
-                    gain = channel[now, k, antenna]
-                    weight = np.float32(1.0) / max(noise_var[noisy, k, antenna], np.float32(1e-30))
-                    filtered[k, antenna] = gain.conjugate() * weight
+                    gain = channel[now, rows[k], antenna]
+                    noise = max(noise_var[noisy, rows[k], antenna], np.float32(1e-30))
+                    weight = np.float32(1.0) / noise
+                    filtered[antenna, k] = gain.conjugate() * weight
                     snr += (gain.real * gain.real + gain.imag * gain.imag) * weight
                 heard = snr > np.float32(1e-12)
                 variance[row, k] = np.float32(1.0) / snr if heard else np.float32(np.inf)
                 for antenna in range(antennas):
                     scale = variance[row, k] if heard else np.float32(0.0)
-                    filtered[k, antenna] = filtered[k, antenna] * scale
+                    filtered[antenna, k] = filtered[antenna, k] * scale
+        cells = estimate[row]
         for antenna in range(antennas):
+            there, scaled = received[row, :, antenna], filtered[antenna]
             for k in range(carriers):
-                estimate[row, k] += received[row, k, antenna] * filtered[k, antenna]
+                taken[k] = there[rows[k]]
+            for k in range(carriers):
+                cells[k] += taken[k] * scaled[k]
     return estimate, variance
 
 
@@ -99,7 +108,7 @@ def unscramble(
     """Payload symbols in the order of sending, and their noise variance.
 
     Args:
-        cells: ``[OFDM symbols, carriers, streams]``.
+        cells: ``[streams, OFDM symbols, carriers]``.
         variance: likewise, or of one symbol where all are alike.
         signs: ``[streams, k]`` with which the symbols were scrambled; cells behind them are fill.
 
@@ -107,16 +116,18 @@ def unscramble(
         ``[streams, k]`` each.
     """
     streams, count = signs.shape
-    carriers = cells.shape[1]
+    carriers = cells.shape[2]
     payload = np.empty((streams, count), np.complex64)
     noise_var = np.empty((streams, count), np.float32)
     for stream in range(streams):
-        for first in range(0, count, carriers):
-            row = first // carriers
-            like = row if variance.shape[0] > 1 else 0
-            for k in range(min(carriers, count - first)):
-                payload[stream, first + k] = cells[row, k, stream] * signs[stream, first + k]
-                noise_var[stream, first + k] = variance[like, k, stream]
+        for row, first in enumerate(range(0, count, carriers)):
+            last = min(first + carriers, count)
+            known, heard = signs[stream, first:last], cells[stream, row]
+            noise = variance[stream, row if variance.shape[1] > 1 else 0]
+            symbols, noises = payload[stream, first:last], noise_var[stream, first:last]
+            for k in range(known.size):
+                symbols[k] = complex(heard[k].real * known[k], heard[k].imag * known[k])
+                noises[k] = noise[k]
     return payload, noise_var
 
 

@@ -75,8 +75,8 @@ class DelayPrior(NamedTuple):
     Attributes:
         strength: ``[n]`` eigenvalues of the averaged composite channel's covariance, noise being
             that of a single cell.
-        match: ``[n, active carriers]`` the average in these axes.
-        rebuild: ``[active carriers, n]`` and back.
+        match: ``[active carriers, n]`` the average in these axes, transposed.
+        rebuild: ``[n, active carriers]`` and back, transposed.
         parts: ``[active carriers x tx, n]`` covariance of each antenna's channel with them.
         spread: ``[active carriers, n]`` squares of ``parts``, summed over the antennas.
     """
@@ -116,8 +116,8 @@ def delay_prior(numerology: Numerology, full: int, piloted: int) -> DelayPrior:
     spread = np.sum(np.abs(parts) ** 2, axis=1)
     return DelayPrior(
         strength,
-        (axes.conj().T * root).astype(np.complex64),
-        (axes * strength / root[:, None]).astype(np.complex64),
+        np.ascontiguousarray(axes.conj() * root[:, None], np.complex64),
+        np.ascontiguousarray((axes * strength / root[:, None]).T, np.complex64),
         np.ascontiguousarray(parts.reshape(-1, strength.size), np.complex64),
         spread,
     )
@@ -135,21 +135,21 @@ def _weigh(
     weighted = np.empty((strength.size, receivers), np.complex64)
     gain = np.empty((strength.size, receivers))
     measured = np.empty(receivers)
-    column = np.empty(carriers, np.complex64)
+    total = np.empty(strength.size, np.complex64)
     for r in range(receivers):
         power = 0.0
+        total[:] = 0.0
         for k in range(carriers):
-            column[k] = mean[k, r]
-            power += column[k].real * column[k].real + column[k].imag * column[k].imag
+            value, match = mean[k, r], prior.match[k]
+            power += value.real * value.real + value.imag * value.imag
+            for n in range(strength.size):
+                total[n] += match[n] * value
         measured[r] = (power / carriers - noise_var[r] * noise_share) / antennas
         # A path too weak to be seen keeps a prior far below the noise: it is set to zero.
         assumed = max(_PRIOR_EXCESS * measured[r], 1e-3 * noise_var[r] / average.full)
         for n in range(strength.size):
             gain[n, r] = 1 / (strength[n] + noise_var[r] / assumed)
-            total = np.complex64(0.0)
-            for k in range(carriers):
-                total += prior.match[n, k] * column[k]
-            weighted[n, r] = total * np.float32(gain[n, r])
+            weighted[n, r] = total[n] * np.float32(gain[n, r])
     return weighted, gain, measured
 
 
@@ -166,11 +166,15 @@ def smooth_composite(
         antennas: of the transmitter.
     """
     weighted, _, _ = _weigh(average, prior, pilots, antennas)
-    composite = np.zeros((average.mean.shape[0], average.mean.shape[1]), np.complex64)
+    composite = np.empty((average.mean.shape[0], average.mean.shape[1]), np.complex64)
+    total = np.empty(composite.shape[0], np.complex64)
     for r in range(composite.shape[1]):
-        for k in range(composite.shape[0]):
-            for n in range(weighted.shape[0]):
-                composite[k, r] += prior.rebuild[k, n] * weighted[n, r]
+        total[:] = 0.0
+        for n in range(weighted.shape[0]):
+            value, rebuild = weighted[n, r], prior.rebuild[n]
+            for k in range(total.size):
+                total[k] += rebuild[k] * value
+        composite[:, r] = total
     return composite
 
 
@@ -195,7 +199,7 @@ def smooth_channel(average: KnownAverage, numerology: Numerology) -> ChannelEsti
     carriers, receivers = average.mean.shape
     channel = (prior.parts @ weighted).reshape(carriers, antennas, receivers)
     return ChannelEstimate(
-        prior.rebuild @ weighted,
+        prior.rebuild.T @ weighted,
         np.ascontiguousarray(channel.swapaxes(1, 2)),
         (average.noise_var * (prior.spread @ gain**2)).astype(np.float32),
         measured,
@@ -207,9 +211,10 @@ def take_carriers(grid: NDArray[np.complex64], rows: NDArray[np.intp]) -> NDArra
     """Some carriers of OFDM symbols ``[symbols, carriers, rx]``."""
     taken = np.empty((grid.shape[0], rows.size, grid.shape[2]), np.complex64)
     for row in range(grid.shape[0]):
-        for k in range(rows.size):
-            for antenna in range(grid.shape[2]):
-                taken[row, k, antenna] = grid[row, rows[k], antenna]
+        for antenna in range(grid.shape[2]):
+            cells, chosen = grid[row, :, antenna], taken[row, :, antenna]
+            for k in range(rows.size):
+                chosen[k] = cells[rows[k]]
     return taken
 
 

@@ -7,6 +7,9 @@ Subcarriers of unit power and complex noise of variance ``N0`` per time sample g
 
 from __future__ import annotations
 
+import math
+from math import cos, pi, sin
+
 import numpy as np
 import scipy.fft
 from numba import njit
@@ -40,35 +43,62 @@ def ofdm_modulate(grid: ComplexArray, numerology: Numerology) -> ComplexArray:
 def _windows(
     samples: NDArray[np.complex64],
     offset: NDArray[np.complex64],
-    within: NDArray[np.complex64],
-    advance: NDArray[np.complex64],
+    cfo: float,
+    gain: float,
+    period: int,
     first: int,
+    size: int,
 ) -> NDArray[np.complex64]:
-    """Windows ``[antennas, symbols, fft size]``, offset and rotation taken out."""
-    antennas, symbols, size = samples.shape[0], advance.size, within.size
-    period = samples.shape[1] // symbols
+    """Windows ``[antennas, symbols, fft size]``, offset and rotation within a symbol taken out."""
+    antennas, symbols = samples.shape[0], samples.shape[1] // period
+    # Real and imaginary parts apart, for vector registers.
+    real, imag = np.empty((2, size), np.float32)
+    for n in range(size):
+        angle = 2 * pi * cfo * (first + n)
+        real[n], imag[n] = gain * cos(angle), -gain * sin(angle)
     windows = np.empty((antennas, symbols, size), np.complex64)
     for antenna in range(antennas):
-        level = offset[antenna]
+        level_real, level_imag = offset[antenna].real, offset[antenna].imag
         for row in range(symbols):
-            begin, turn = row * period + first, advance[row]
+            begin = row * period + first
+            heard, window = samples[antenna, begin : begin + size], windows[antenna, row]
             for n in range(size):
-                sample = samples[antenna, begin + n] - level
-                windows[antenna, row, n] = sample * (within[n] * turn)
+                x, y = heard[n].real - level_real, heard[n].imag - level_imag
+                window[n] = complex(x * real[n] - y * imag[n], x * imag[n] + y * real[n])
     return windows
 
 
 @njit(cache=True, nogil=True)
+def _turn(
+    cells: NDArray[np.complex64], real: float, imag: float, turned: NDArray[np.complex64]
+) -> None:
+    for k in range(cells.size):
+        x, y = cells[k].real, cells[k].imag
+        turned[k] = complex(x * real - y * imag, x * imag + y * real)
+
+
+@njit(cache=True, nogil=True)
 def _take_carriers(
-    spectrum: NDArray[np.complex64], bins: NDArray[np.intp]
+    spectrum: NDArray[np.complex64], width: int, cfo: float, period: int, first: int
 ) -> NDArray[np.complex64]:
-    """``[antennas, symbols, fft size]`` to ``[symbols, carriers, antennas]``."""
-    antennas, symbols = spectrum.shape[0], spectrum.shape[1]
-    grid = np.empty((symbols, bins.size, antennas), np.complex64)
-    for antenna in range(antennas):
-        for row in range(symbols):
-            for k in range(bins.size):
-                grid[row, k, antenna] = spectrum[antenna, row, bins[k]]
+    """``[antennas, symbols, fft size]`` to ``[symbols, carriers, antennas]``.
+
+    The rotation from symbol to symbol is taken out.
+    """
+    antennas, symbols, size = spectrum.shape
+    grid = np.empty((symbols, 2 * width, antennas), np.complex64)
+    flat = grid.reshape(symbols, -1)
+    for row in range(symbols):
+        angle = 2 * pi * cfo * period * (first + row)
+        real, imag = np.float32(cos(angle)), np.float32(-sin(angle))
+        for antenna in range(antennas):
+            for begin, bin in ((0, size - width), (width, 1)):
+                cells = spectrum[antenna, row, bin : bin + width]
+                # Neighbours in memory make vectors.
+                if antennas == 1:
+                    _turn(cells, real, imag, flat[row, begin : begin + width])
+                else:
+                    _turn(cells, real, imag, grid[row, begin : begin + width, antenna])
     return grid
 
 
@@ -98,14 +128,10 @@ def ofdm_demodulate(
         ``[symbols, active carriers, antennas]``, contiguous.
     """
     antennas, period = samples.shape[0], numerology.samples_per_symbol
-    begin = numerology.cyclic_prefix - backoff
-    symbols = samples.shape[1] // period
-    within = gain * np.exp(-2j * np.pi * cfo * (begin + np.arange(numerology.fft_size)))
-    advance = np.exp(-2j * np.pi * cfo * period * (first + np.arange(symbols)))
+    size, begin = numerology.fft_size, numerology.cyclic_prefix - backoff
     level = np.zeros(antennas, np.complex64) if offset is None else offset
-    windows = _windows(
-        samples, level, within.astype(np.complex64), advance.astype(np.complex64), begin
-    )
-    spectrum = scipy.fft.fft(windows, norm="ortho", overwrite_x=True)
-    grid: ComplexArray = _take_carriers(spectrum, numerology.fft_bins)
+    # The transform is orthonormal with this gain.
+    windows = _windows(samples, level, cfo, gain / math.sqrt(size), period, begin, size)
+    spectrum = scipy.fft.fft(windows, overwrite_x=True)
+    grid: ComplexArray = _take_carriers(spectrum, numerology.half_width, cfo, period, first)
     return grid

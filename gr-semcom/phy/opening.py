@@ -118,18 +118,15 @@ def _equalise(
         )
         search_drift(parts, line, furthest)
         refine_rotation(parts, line, False)
-    straight = take_carriers(
-        straighten(received[count:], line, count, carriers, nothing), data_rows
-    )
-    channel = np.empty((1, data_rows.size, receivers), np.complex64)
-    noise = np.empty((interference.shape[0], data_rows.size, receivers), np.float32)
-    for k in range(data_rows.size):
-        for r in range(receivers):
-            channel[0, k, r] = composite[data_rows[k], r]
-            for row in range(noise.shape[0]):
+    straight = straighten(received[count:], line, count, carriers, nothing)
+    noise = np.empty((interference.shape[0], carriers.size, receivers), np.float32)
+    for row in range(noise.shape[0]):
+        for k in range(carriers.size):
+            for r in range(receivers):
                 # The channel's own error is that of an average over the training symbols.
                 noise[row, k, r] = noise_var[r] * (1 + 1 / average.full) + interference[row, r]
-    symbols, variance = combine_antennas(straight, channel, noise)
+    channel = composite.reshape((1, carriers.size, receivers))
+    symbols, variance = combine_antennas(straight, channel, noise, data_rows)
     return symbols, variance, line, composite, noise_var
 
 

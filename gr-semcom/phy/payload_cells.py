@@ -54,4 +54,5 @@ def from_cells(
     """
     symbols, variance = despread(cells, noise_var, numerology.spreading)
     signs = scrambling_signs(numerology)[: cells.shape[2], :count]
-    return unscramble(symbols, variance, signs)
+    by_stream = [np.ascontiguousarray(part.transpose(2, 0, 1)) for part in (symbols, variance)]
+    return unscramble(*by_stream, signs)

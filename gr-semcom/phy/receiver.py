@@ -326,17 +326,41 @@ class Receiver:
     ) -> tuple[ComplexArray, FloatArray]:
         """Streams ``[symbols, data carriers, streams]`` and their noise variance."""
         rows, streams = self.numerology.data_rows, header.picture.sections[0].streams
+        known = synchronised.channel, synchronised.noise_var, synchronised.error_var
+        if self._combiner is None and streams == 1:
+            cells, cell_var = _single_stream(synchronised.payload, *known, rows)
+            return cells[..., None], cell_var[..., None]
         payload = take_carriers(synchronised.payload, rows)
         channel = synchronised.channel[:, rows]
         noise_var = synchronised.noise_var[:, None, :] + synchronised.error_var[:, rows]
-        if self._combiner is None and streams == 1:
-            cells, cell_var = combine_antennas(
-                payload, np.ascontiguousarray(channel[..., 0]), noise_var.astype(np.float32)
-            )
-            return cells[..., None], cell_var[..., None]
         combiner = self._combiner or IdentityCombiner(streams)
         csi_sent = self._csi_sent[header.csi_id][rows] if header.csi_id else None
         return separate_streams(payload, channel, noise_var, combiner, csi_sent)
+
+
+@njit(cache=True, nogil=True)
+def _single_stream(
+    payload: NDArray[np.complex64],
+    channel: NDArray[np.complex64],
+    noise_var: NDArray[np.float64],
+    error_var: NDArray[np.float32],
+    rows: NDArray[np.intp],
+) -> tuple[NDArray[np.complex64], NDArray[np.float32]]:
+    """The first antenna's stream on some carriers, arguments as in :class:`Synchronised`."""
+    known, carriers, antennas = error_var.shape
+    symbols = max(known, noise_var.shape[0])
+    noise = np.empty((symbols, carriers, antennas), np.float32)
+    gain = np.empty((channel.shape[0], carriers, antennas), np.complex64)
+    for row in range(symbols):
+        own, whole = min(row, known - 1), min(row, noise_var.shape[0] - 1)
+        for k in range(carriers):
+            for antenna in range(antennas):
+                noise[row, k, antenna] = noise_var[whole, antenna] + error_var[own, k, antenna]
+    for row in range(gain.shape[0]):
+        for k in range(carriers):
+            for antenna in range(antennas):
+                gain[row, k, antenna] = channel[row, k, antenna, 0]
+    return combine_antennas(payload, gain, noise, rows)
 
 
 def _heard(synchronised: Synchronised) -> float:

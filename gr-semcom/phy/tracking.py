@@ -306,15 +306,18 @@ def search_drift(parts: tuple[KnownCells, ...], line: NDArray[np.float64], furth
     # At half a radian from the right drift, at the frame's ends, the sum is still nearly whole.
     steps = ceil(furthest * last)
     totals = np.zeros(2 * steps + 1, np.complex128)
+    turn, step = np.empty_like(totals), np.empty_like(totals)
     for part in parts:
         sums = _sums_by_symbol(part, line)
         for i in range(totals.size):
             advance = (i - steps) / last
-            turn = complex(cos(advance * part.first), -sin(advance * part.first))
-            step = complex(cos(advance), -sin(advance))
-            for row in range(sums.size):
-                totals[i] += sums[row] * turn
-                turn *= step
+            turn[i] = complex(cos(advance * part.first), -sin(advance * part.first))
+            step[i] = complex(cos(advance), -sin(advance))
+        # All drifts side by side: one after the other would wait for each product.
+        for row in range(sums.size):
+            for i in range(totals.size):
+                totals[i] += sums[row] * turn[i]
+                turn[i] *= step[i]
     best = 0
     for i in range(1, totals.size):
         if abs(totals[i]) > abs(totals[best]):
