@@ -7,6 +7,7 @@ from gnuradio.semcom import radios
 from gnuradio.semcom.link import FlowgraphLink
 from pydantic import BaseModel
 
+from ota_runner.console import say
 from ota_runner.errors import UsageError
 from ota_runner.radios import LinkPlan, Opener, OpenRadio
 
@@ -49,6 +50,8 @@ def opener(name: str) -> Opener:
             raise UsageError(
                 f"--record-iq: cannot write to {plan.recording}: {error.strerror}"
             ) from error
+        for caution in radio.cautions:
+            say(f"--radio {name}: {caution}")
         return OpenRadio(link, options.model_dump(mode="json"), plan.numerology.sample_rate)
 
     return open_

@@ -147,6 +147,18 @@ def test_labels_tell_waveforms_apart() -> None:
     assert numerology_label(pretender) not in labels
 
 
+def test_a_channel_beyond_the_waveform_is_told_and_measured(
+    tmp_path: Path, pictures: Path, blocks: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = [
+        *("--radio", "loopback", "--scheme", blocks, "--images", str(pictures), "--count", "1"),
+        *("--channel", "tdl-e", "--delay-spread", "1e-6", "--output", str(tmp_path / "run")),
+    ]
+    assert execute(run) == 0
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("ota_runner: --radio loopback: echoes come over 20.7 us, of which")
+
+
 @pytest.mark.parametrize("antennas", ["1x2", "2x1", "2x2"])
 def test_a_run_over_several_antennas_goes_on_only_as_it_was_begun(
     antennas: str,

@@ -80,6 +80,11 @@ class ChannelTrace:
                 "one time to the next"
             )
 
+    def power_delay_profile(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Delays of the taps in s, and their powers ``[tap]``, the mean over times."""
+        powers = np.mean(np.abs(self.gains) ** 2, axis=0, dtype=np.float64)
+        return self.delays_s, powers.sum(axis=(1, 2))
+
     def realise(
         self, rx_antennas: int, tx_antennas: int, generator: np.random.Generator
     ) -> TapProcess:

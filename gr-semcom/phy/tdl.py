@@ -111,6 +111,14 @@ class FadingChannel:
             if not 0 <= value <= limit:
                 raise ValueError(f"the {name} is {value:g}, choose 0 to {limit:g}")
 
+    def power_delay_profile(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Delays of the taps in s, and their mean powers of sum one."""
+        powers = 10 ** (np.asarray(self.profile.powers_db) / 10)
+        if self.profile.direct_db is not None:
+            powers[0] += 10 ** (self.profile.direct_db / 10)
+        delays = self.delay_spread_s * np.asarray(self.profile.delays, np.float64)
+        return delays, powers / powers.sum()
+
     def realise(
         self, rx_antennas: int, tx_antennas: int, generator: np.random.Generator
     ) -> TapProcess:
@@ -149,18 +157,16 @@ class _FadingTaps:
         self, channel: FadingChannel, rx: int, tx: int, generator: np.random.Generator
     ) -> None:
         profile = channel.profile
-        self.delays_s = channel.delay_spread_s * np.asarray(profile.delays, np.float64)
-        scattered = 10 ** (np.asarray(profile.powers_db) / 10)
-        direct = np.zeros_like(scattered)
-        direct[0] = 0.0 if profile.direct_db is None else 10 ** (profile.direct_db / 10)
-        power = scattered + direct
-        self._amplitude = np.sqrt(power / power.sum())[:, None, None]
-        self._shape = (power.size, rx, tx)
+        self.delays_s, powers = channel.power_delay_profile()
+        self._amplitude = np.sqrt(powers)[:, None, None]
+        self._shape = (powers.size, rx, tx)
+        rician_k = np.zeros(powers.size)
+        if profile.direct_db is not None:
+            rician_k[0] = 10 ** (profile.direct_db / 10) / 10 ** (profile.powers_db[0] / 10)
         doppler = channel.doppler_hz
         self.interval_s = 1 / (POINTS_PER_DOPPLER_CYCLE * doppler) if doppler else math.inf
-        rician_k = np.repeat(direct / scattered, rx * tx)
         step = 1 / POINTS_PER_DOPPLER_CYCLE if doppler else 0.0
-        self._fading = ClarkeFading(step, generator, rician_k.tolist())
+        self._fading = ClarkeFading(step, generator, np.repeat(rician_k, rx * tx).tolist())
 
     def gains(self, first: int, count: int) -> ComplexArray:
         gains: NDArray[np.complex128] = self._fading.gains(first, count)

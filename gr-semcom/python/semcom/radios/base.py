@@ -57,6 +57,7 @@ class Radio(ABC):
         ends_with_input: the source ends after the last sample into the sink, as a simulation
             does; a device goes on for ever.
         events: what went wrong so far.
+        cautions: what of the configuration the waveform is not made for; a line on each.
     """
 
     name: ClassVar[str]
@@ -67,6 +68,7 @@ class Radio(ABC):
         self.config = config
         self.numerology = numerology
         self.events = RadioEvents()
+        self.cautions: list[str] = []
 
     @property
     @abstractmethod

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from semcom_models.channel_options import ChannelOptions
 from semcom_phy.channel import ChannelConfig, ChannelTap
+from semcom_phy.channel_limits import channel_cautions
 from semcom_phy.impairments import Gaps, Impairments, Interferer
 from semcom_phy.numerology import Numerology
 
@@ -156,6 +157,7 @@ class LoopbackRadio(Radio):
             self._channel = LoopbackChannel(
                 channel, numerology, config.seed, config.channel_continues
             )
+            self.cautions = channel_cautions(channel, numerology)
         except ValueError as error:
             raise RadioConfigError(f"radio 'loopback': {error}") from error
 
