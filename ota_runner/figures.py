@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The plots of a report, as Plotly figures in plain data."""
+"""Plots of a run picture by picture, as Plotly figures in plain data."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -11,17 +10,10 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ota_runner.record import PictureRecord
+from ota_runner.figure_style import ASKED, LOST, MEASURED, TOLD, around, plain, styled, whole_steps
+from ota_runner.record import Latency, PictureRecord
 from ota_runner.summary import Summary
 from semcom_phy.digital import MCS
-
-FRAMES_SHOWN = 5000
-"""Frames whose estimates are drawn at most, evenly spread over a run."""
-
-CHANNELS_SHOWN = 4
-"""Pictures whose channel is drawn at most, evenly spread over a run."""
-
-_MEASURED, _ASKED, _LOST = "#2f7ed8", "#e07b39", "#c0392b"
 
 
 def snr_figure(summary: Summary, records: Sequence[PictureRecord]) -> dict[str, Any]:
@@ -34,7 +26,7 @@ def snr_figure(summary: Summary, records: Sequence[PictureRecord]) -> dict[str, 
             text=[record.name for record in shown],
             mode="markers",
             name="measured",
-            marker={"color": _MEASURED, "size": 8},
+            marker={"color": MEASURED, "size": 8},
             hovertemplate="%{text}: %{y:.2f} dB<extra></extra>",
         )
     )
@@ -44,14 +36,12 @@ def snr_figure(summary: Summary, records: Sequence[PictureRecord]) -> dict[str, 
             y=[summary.snr_db.set] * len(records),
             mode="lines" if len(records) > 1 else "markers",
             name="set",
-            line={"color": _ASKED, "dash": "dash"},
+            line={"color": ASKED, "dash": "dash"},
             hovertemplate="set: %{y:.2f} dB<extra></extra>",
         )
-    figure.update_xaxes(_whole_steps(len(records)))
-    figure.update_yaxes(
-        range=_around([*(r.snr_estimated_db for r in shown), summary.snr_db.set], 1)
-    )
-    return _plain(figure, "SNR, set and measured", "picture", "Es/N0 in dB")
+    figure.update_xaxes(whole_steps(len(records)))
+    figure.update_yaxes(range=around([*(r.snr_estimated_db for r in shown), summary.snr_db.set], 1))
+    return plain(figure, "SNR, set and measured", "picture", "Es/N0 in dB")
 
 
 def trace_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
@@ -63,8 +53,9 @@ def trace_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
     completed = [record.status == "completed" for record in records]
     rows = {
         "Es/N0 in dB": [
-            *_course(records, [record.snr_set_db for record in records], "set", _ASKED, "dash"),
+            *_course(records, [record.snr_set_db for record in records], "set", ASKED, "dash"),
             *_course(records, [record.snr_estimated_db for record in records], "measured"),
+            *_course(records, _told(records), "told to the encoder", TOLD, "dot"),
         ],
         "PSNR in dB": [
             *_course(records, [record.psnr_db for record in records], "PSNR"),
@@ -78,12 +69,18 @@ def trace_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
     for row, (title, courses) in enumerate(shown.items(), start=1):
         for course in courses:
             figure.add_trace(course.update(showlegend=len(courses) > 1), row=row, col=1)
-        figure.update_yaxes(title_text=title, automargin=True, row=row, col=1)
+        figure.update_yaxes(title_text=title, row=row, col=1)
         if title == "quality":
             figure.update_yaxes(_categories(courses[0].y), row=row, col=1)
-    figure.update_xaxes(_whole_steps(len(records)))
+    figure.update_xaxes(whole_steps(len(records)))
     figure.update_xaxes(title_text="picture", row=len(shown), col=1)
-    return _styled(figure, "Frame by frame", 130 + 150 * len(shown), wide=True)
+    return styled(figure, "Frame by frame", 130 + 150 * len(shown), wide=True)
+
+
+def _told(records: Sequence[PictureRecord]) -> list[float | None]:
+    """What the encoder was told, if that is not what was set."""
+    told = [record.snr_told_db for record in records]
+    return told if told != [record.snr_set_db for record in records] else [None] * len(told)
 
 
 def _efficiency(records: Sequence[PictureRecord]) -> list[go.Scatter]:
@@ -112,7 +109,7 @@ def _course(
     records: Sequence[PictureRecord],
     values: Sequence[str | float | None],
     name: str,
-    colour: str = _MEASURED,
+    colour: str = MEASURED,
     dash: str = "solid",
 ) -> list[go.Scatter]:
     """A line over the pictures, with gaps where there is no value; none where there are none."""
@@ -134,7 +131,7 @@ def _course(
 def _crosses(
     records: Sequence[PictureRecord], values: Sequence[float | None], name: str
 ) -> list[go.Scatter]:
-    marker = {"symbol": "x", "size": 7, "color": _LOST}
+    marker = {"symbol": "x", "size": 7, "color": LOST}
     return [line.update(mode="markers", marker=marker) for line in _course(records, values, name)]
 
 
@@ -147,13 +144,13 @@ def psnr_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
             y=[record.psnr_db for record in shown],
             text=[record.name for record in shown],
             mode="markers",
-            marker={"color": _MEASURED, "size": 8},
+            marker={"color": MEASURED, "size": 8},
             hovertemplate="%{text}: %{y:.2f} dB at %{x:.2f} dB<extra></extra>",
         )
     )
-    figure.update_xaxes(range=_around([record.snr_estimated_db for record in shown], 1))
-    figure.update_yaxes(range=_around([record.psnr_db for record in shown], 1))
-    return _plain(figure, "PSNR by measured SNR", "measured Es/N0 in dB", "PSNR in dB")
+    figure.update_xaxes(range=around([record.snr_estimated_db for record in shown], 1))
+    figure.update_yaxes(range=around([record.psnr_db for record in shown], 1))
+    return plain(figure, "PSNR by measured SNR", "measured Es/N0 in dB", "PSNR in dB")
 
 
 def fragments_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
@@ -164,7 +161,7 @@ def fragments_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
     lost = [record.fragments_sent - record.fragments_received for record in shown]
     names = [record.name for record in shown]
     figure = go.Figure(layout={"barmode": "stack"})
-    for name, counts, colour in (("arrived", arrived, _MEASURED), ("lost", lost, _LOST)):
+    for name, counts, colour in (("arrived", arrived, MEASURED), ("lost", lost, LOST)):
         figure.add_bar(
             x=numbers,
             y=counts,
@@ -174,99 +171,24 @@ def fragments_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
             textposition="none",
             hovertemplate=f"%{{text}}: %{{y}} {name}<extra></extra>",
         )
-    figure.update_xaxes(_whole_steps(len(records)))
-    figure.update_yaxes(_whole_steps(max((r.fragments_sent for r in shown), default=0)))
-    return _plain(figure, "Frames", "picture", "frames")
+    figure.update_xaxes(whole_steps(len(records)))
+    figure.update_yaxes(whole_steps(max((r.fragments_sent for r in shown), default=0)))
+    return plain(figure, "Frames", "picture", "frames")
 
 
-def estimates_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
-    """SNR, and below it carrier offset, of every frame of a run, in the order of sending."""
-    frames = [
-        (record.name, record.frames, index)
-        for record in records
-        if record.frames is not None
-        for index in range(len(record.frames.snr_db))
-    ]
-    numbers = range(0, len(frames), max(1, -(-len(frames) // FRAMES_SHOWN)))
-    shown = [frames[number] for number in numbers]
-    texts = [f"{name}, frame {index + 1} of {len(of.snr_db)}" for name, of, index in shown]
-    rows = {
-        "Es/N0 in dB": [of.snr_db[index] for _, of, index in shown],
-        "carrier offset in Hz": [of.cfo_hz[index] for _, of, index in shown],
-    }
-    figure = make_subplots(rows=len(rows), cols=1, shared_xaxes=True, vertical_spacing=0.04)
-    for row, (title, values) in enumerate(rows.items(), start=1):
-        points = go.Scatter(
-            x=[number + 1 for number in numbers],
-            y=values,
-            text=texts,
-            mode="markers",
-            name=title,
-            marker={"color": _MEASURED, "size": 5},
-            hovertemplate="%{text}: %{y}<extra></extra>",
-            showlegend=False,
+def latency_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
+    """Seconds that every picture took, stage on stage."""
+    figure = go.Figure(layout={"barmode": "stack"})
+    colours = (ASKED, MEASURED, TOLD)
+    for stage, colour in zip(Latency.model_fields, colours, strict=True):
+        figure.add_bar(
+            x=[record.picture for record in records],
+            y=[getattr(record.latency_s, stage) for record in records],
+            text=[record.name for record in records],
+            name=stage,
+            marker={"color": colour},
+            textposition="none",
+            hovertemplate=f"%{{text}}: %{{y:.3f}} s {stage}<extra></extra>",
         )
-        figure.add_trace(points, row=row, col=1)
-        figure.update_yaxes(title_text=title, automargin=True, row=row, col=1)
-    figure.update_yaxes(range=_around(rows["Es/N0 in dB"], 1), row=1, col=1)
-    figure.update_xaxes(title_text="frame", row=len(rows), col=1)
-    return _styled(figure, "SNR and carrier offset of each frame", 130 + 150 * len(rows), wide=True)
-
-
-def channel_figure(records: Sequence[PictureRecord]) -> dict[str, Any]:
-    """Channel over the subcarriers, of the latest frames of some pictures of a run."""
-    known = [(r.name, r.frames.gain_db) for r in records if r.frames and r.frames.gain_db]
-    last = len(known) - 1
-    picks = sorted({round(i * last / (CHANNELS_SHOWN - 1)) for i in range(CHANNELS_SHOWN)})
-    lines = [
-        (f"{known[pick][0]}, antenna {tx} to {rx}", gain)
-        for pick in picks
-        for rx, antenna in enumerate(known[pick][1], start=1)
-        for tx, gain in enumerate(antenna, start=1)
-    ]
-    figure = go.Figure()
-    for name, gain in lines:
-        half = len(gain) // 2
-        figure.add_scatter(
-            x=[*range(-half, 0), *range(1, half + 1)],
-            y=gain,
-            mode="lines",
-            name=name,
-            line={"width": 1.5},
-            hovertemplate="%{y:.1f} dB at %{x}<extra>%{fullData.name}</extra>",
-        )
-    figure.update_yaxes(range=_around([level for _, gain in lines for level in gain], 1))
-    figure.update_xaxes(title_text="subcarrier")
-    figure.update_yaxes(title_text="|H|² in dB", automargin=True)
-    return _styled(figure, "Channel at the end of pictures", 320, wide=True)
-
-
-def _whole_steps(largest: int) -> dict[str, Any]:
-    """Axis ticks at whole numbers, ten of them at most."""
-    return {"tick0": 0, "dtick": max(1, -(-largest // 10))}
-
-
-def _around(values: Sequence[float | None], margin: float) -> list[float] | None:
-    """Axis range that holds all values and makes no cliffs of their last digits."""
-    known = [value for value in values if value is not None]
-    return [min(known) - margin, max(known) + margin] if known else None
-
-
-def _plain(figure: go.Figure, title: str, x: str, y: str) -> dict[str, Any]:
-    figure.update_xaxes(title_text=x, automargin=True)
-    figure.update_yaxes(title_text=y, automargin=True)
-    return _styled(figure, title, 320)
-
-
-def _styled(figure: go.Figure, title: str, height: int, wide: bool = False) -> dict[str, Any]:
-    figure.update_layout(
-        meta={"wide": wide},
-        template="none",
-        title={"text": title, "x": 0.01, "font": {"size": 15}},
-        margin={"l": 48, "r": 12, "t": 44, "b": 44},
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.12},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        height=height,
-    )
-    return dict(json.loads(figure.to_json()))
+    figure.update_xaxes(whole_steps(len(records)))
+    return plain(figure, "Latency by stage", "picture", "seconds")

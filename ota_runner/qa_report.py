@@ -16,15 +16,17 @@ from PIL import Image
 
 from ota_runner import thumbnails
 from ota_runner.cli import execute
-from ota_runner.figures import (
+from ota_runner.figures import trace_figure
+from ota_runner.frame_figures import (
     CHANNELS_SHOWN,
     FRAMES_SHOWN,
     channel_figure,
     estimates_figure,
-    trace_figure,
 )
 from ota_runner.record import FrameRecords, PictureRecord, RunFolder
 from ota_runner.report import SHOWN, choose_shown
+
+LATENCY = "Latency by stage"
 
 
 def shown_picture(uri: str) -> Image.Image:
@@ -38,10 +40,11 @@ def test_report_fetches_nothing(blocks: str, pictures: Path, tmp_path: Path) -> 
     arguments = ["--radio", "ideal", "--scheme", blocks, "--images", str(pictures)]
     assert execute([*arguments, "--output", str(output)]) == 0
     page = (output / "report.html").read_text()
-    body = page.partition("<script>")[0]
+    body = page.partition("</main>")[0]
     assert "alert" in body
     assert "&lt;script&gt;" in body
-    assert page.count("<script>") == page.count("</script>") == 2 + page.count("'<script>'")
+    assert "<script" not in body
+    assert page.count("<script") == page.count("</script>") == 4
     assert re.findall(r"<(?:script|img|link|iframe)[^>]+(?:src|href)=\"(?!data:)", body) == []
     assert body.count('src="data:image/png;base64,') == 3 * 4
     for name in ("black", "more/odd size", "ramp"):
@@ -122,7 +125,8 @@ def test_estimates_of_frames_are_drawn_where_there_are_any(
     blocks: str, pictures: Path, tmp_path: Path
 ) -> None:
     page_of(blocks, pictures, tmp_path / "run")
-    assert len(figures_of(tmp_path / "run")) == 3
+    before = titles_of(tmp_path / "run")
+    assert before[:4] == ["SNR, set and measured", "PSNR by measured SNR", "Frames", LATENCY]
     folder = RunFolder.open(tmp_path / "run")
     for record in folder.records()[:2]:
         half = 2 + record.picture
@@ -133,7 +137,8 @@ def test_estimates_of_frames_are_drawn_where_there_are_any(
         )
         folder.append(record.model_copy(update={"frames": frames}))
     assert execute(["report", str(tmp_path / "run")]) == 0
-    channel, estimates = figures_of(tmp_path / "run")[3:]
+    assert titles_of(tmp_path / "run")[: len(before)] == before
+    channel, estimates = figures_of(tmp_path / "run")[len(before) :]
     assert estimates["layout"]["yaxis2"]["title"]["text"] == "carrier offset in Hz"
     snr, offset = estimates["data"]
     assert snr["x"] == offset["x"] == [1, 2, 3, 4]
@@ -166,9 +171,14 @@ def test_long_runs_draw_some_frames_and_channels() -> None:
 
 def figures_of(output: Path) -> list[dict[str, Any]]:
     """The plots of a run's report."""
-    script = (output / "report.html").read_text().rpartition("<script>")[2]
-    [figures] = re.findall(r"^const figures = (.*);$", script, flags=re.MULTILINE)
+    page = (output / "report.html").read_text()
+    [figures] = re.findall(r'<script type="application/json" id="figures">(.*)</script>', page)
     return list(json.loads(figures))
+
+
+def titles_of(output: Path) -> list[str]:
+    """Their titles."""
+    return [figure["layout"]["title"]["text"] for figure in figures_of(output)]
 
 
 def table_rows(page: str) -> list[str]:
@@ -203,6 +213,51 @@ def test_half_written_pictures_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
     assert thumbnails.open_rgb(tmp_path / "a.png") is None
     assert thumbnails.open_rgb(tmp_path / "b.png") is None
+
+
+def test_the_signal_is_drawn(blocks: str, quantised: str, pictures: Path, tmp_path: Path) -> None:
+    """Analogue symbols as a cloud, those of bits beside the points that were sent."""
+    page_of(blocks, pictures, tmp_path / "analogue")
+    [cloud] = [f for f in figures_of(tmp_path / "analogue") if "Constellation" in title(f)]
+    assert [trace["name"] for trace in cloud["data"]] == ["black", "more/odd size", "ramp"]
+    assert title(cloud) == "Constellation, analogue symbols"
+    page_of(quantised, pictures, tmp_path / "digital", "--snr", "25")
+    [qpsk] = [f for f in figures_of(tmp_path / "digital") if "Constellation" in title(f)]
+    *received, sent = qpsk["data"]
+    assert title(qpsk) == "Constellation, qpsk-conv-1/3"
+    assert sent["name"] == "as sent"
+    assert sorted(np.abs([*sent["x"], *sent["y"]])) == pytest.approx([0.5**0.5] * 8)
+    for trace in received:
+        assert np.abs(trace["x"]) == pytest.approx(np.full(len(trace["x"]), 0.5**0.5), abs=0.25)
+
+
+def title(figure: dict[str, Any]) -> str:
+    return str(figure["layout"]["title"]["text"])
+
+
+def test_latency_is_stacked_by_stage(blocks: str, pictures: Path, tmp_path: Path) -> None:
+    page_of(blocks, pictures, tmp_path / "run")
+    [bars] = [f for f in figures_of(tmp_path / "run") if title(f) == LATENCY]
+    assert bars["layout"]["barmode"] == "stack"
+    [first, *_] = RunFolder.open(tmp_path / "run").records()
+    stages = first.latency_s.model_dump()
+    assert {trace["name"]: trace["y"][0] for trace in bars["data"]} == stages
+
+
+def test_lost_frames_and_sections_are_on_the_picture(
+    blocks: str, quantised: str, pictures: Path, tmp_path: Path
+) -> None:
+    options = ["--erase-fragments", "0.4", "--seed", "1"]
+    Image.new("RGB", (800, 600), "teal").save(pictures / "large.png")
+    page = page_of(blocks, pictures, tmp_path / "analogue", *options)
+    records = RunFolder.open(tmp_path / "analogue").records()
+    lost = [index for record in records for index in record.fragments_lost or ()]
+    assert 0 < len(lost) < sum(record.fragments_sent for record in records)
+    assert page.count('class="lost"') == len(lost)
+    assert page.count("<rect") == sum(record.fragments_sent for record in records)
+    failed = page_of(quantised, pictures, tmp_path / "digital", "--snr", "-20")
+    said = "its section of bits (qpsk-conv-1/3) did not arrive whole: none of its"
+    assert failed.count(said) == 4
 
 
 def test_many_pictures_show_worst_and_best() -> None:

@@ -285,6 +285,11 @@ class RunFolder:
         """A run was begun here."""
         return (self.path / "run.json").exists() or (self.path / "images.jsonl").exists()
 
+    @property
+    def has_summary(self) -> bool:
+        """Whether the run was summed up."""
+        return (self.path / "summary.json").exists()
+
     def abandon(self) -> None:
         """Take away what was made for a run that was not begun."""
         made = [self.path / "sent", self.path / "received", self.iq]

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import gzip
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,19 +15,25 @@ import typer
 from plotly.offline import get_plotlyjs
 
 from ota_runner import thumbnails
-from ota_runner.console import number
+from ota_runner.console import number, say
 from ota_runner.errors import OutputFailed, UsageError
+from ota_runner.figure_style import spread
 from ota_runner.figures import (
-    channel_figure,
-    estimates_figure,
     fragments_figure,
+    latency_figure,
     psnr_figure,
     snr_figure,
     trace_figure,
 )
+from ota_runner.fragment_strip import Strip, strips
+from ota_runner.frame_figures import channel_figure, estimates_figure
 from ota_runner.pages import environment
-from ota_runner.record import Manifest, PictureRecord, RunFolder
-from ota_runner.summary import Summary, summarise
+from ota_runner.panes import Pane
+from ota_runner.record import DigitalRecord, PictureRecord, RunFolder
+from ota_runner.remains import Remains, salvage
+from ota_runner.signal_figures import signal_figures
+from ota_runner.signal_records import SignalRecord
+from ota_runner.summary import Summary
 
 SHOWN = 48
 """Pictures that a report shows at most, spread from the worst to the best."""
@@ -35,12 +44,19 @@ ROWS = 500
 
 @dataclass(frozen=True)
 class PictureView:
-    """A picture as a report shows it; data URIs, None for what is not there."""
+    """A picture as a report shows it.
+
+    Attributes:
+        record: of the picture.
+        panes: sent, received, and where they differ.
+        strip: of its frames, None where it is not known which arrived.
+        failed_sections: a line on each section of bits that did not arrive whole.
+    """
 
     record: PictureRecord
-    sent: str | None
-    received: str | None
-    error_map: str | None
+    panes: list[Pane]
+    strip: Strip | None
+    failed_sections: list[str]
 
 
 def command(
@@ -49,8 +65,13 @@ def command(
     """Make report.html and summary.json of runs anew, also of runs that were cut short."""
     for path in runs:
         folder = RunFolder.open(path)
+        unfinished = [] if folder.has_summary else ["there was no summary.json"]
+        remains = salvage(folder)
+        for line in (*unfinished, *remains.missing):
+            say(f"{path}: {line}")
         try:
-            folder.write_summary(summarise(folder.manifest(), folder.records()))
+            if remains.identified:
+                folder.write_summary(remains.summary)
             print(f"report: {write_report(folder)}")
         except OutputFailed as error:
             raise UsageError(f"cannot write to {path}: {error.__cause__}") from error
@@ -60,33 +81,35 @@ def write_report(folder: RunFolder) -> Path:
     """Make a run's ``report.html`` from its folder.
 
     Args:
-        folder: holds a run, whole or cut short.
+        folder: holds a run, whole, cut short or damaged; the report says what is missing.
 
     Returns:
         Path of the report.
 
     Raises:
-        UsageError: damaged files.
         OutputFailed: it cannot be written.
     """
-    manifest, records = folder.manifest(), folder.records()
-    summary = summarise(manifest, records)
+    remains = salvage(folder)
+    records, summary, missing = remains.records, remains.summary, list(remains.missing)
+    shown = choose_shown(records)
+    signals = _signals(folder, shown, missing)
     page = (
         environment()
         .get_template("report.html.jinja")
         .render(
-            manifest=manifest,
+            manifest=remains.manifest,
             summary=summary,
-            config=folder.config(),
+            config=remains.config,
+            missing=missing,
             records=records[:ROWS],
             noted_quality=any("quality" in record.notes for record in records),
             hidden_rows=max(0, len(records) - ROWS),
-            views=_views(folder, records),
+            views=_views(folder, shown),
             shown_of=len(records),
             tiles=_tiles(summary),
-            figures=_figures(manifest, summary, records),
+            figures=_figures(remains, signals),
             error_full_scale=thumbnails.ERROR_FULL_SCALE,
-            plotly_js=get_plotlyjs(),
+            packed_plotly=_packed_plotly(),
         )
     )
     return folder.write_report(page)
@@ -94,31 +117,88 @@ def write_report(folder: RunFolder) -> Path:
 
 def choose_shown(records: Sequence[PictureRecord]) -> list[PictureRecord]:
     """Records that a report shows: all, or :data:`SHOWN` spread from the worst PSNR to the best."""
-    if len(records) <= SHOWN:
-        return list(records)
     ranked = sorted(records, key=lambda r: -1.0 if r.psnr_db is None else r.psnr_db)
-    picks = {round(i * (len(ranked) - 1) / (SHOWN - 1)) for i in range(SHOWN)}
-    return sorted((ranked[pick] for pick in picks), key=lambda r: r.picture)
+    picks = [ranked[pick] for pick in spread(len(ranked), SHOWN)]
+    return sorted(picks, key=lambda r: r.picture)
+
+
+def _signals(
+    folder: RunFolder, shown: Sequence[PictureRecord], missing: list[str]
+) -> dict[int, SignalRecord]:
+    """Of the pictures shown; adds what is wrong with their file to what is missing."""
+    faults: list[str] = []
+    try:
+        signals = folder.signals({record.picture for record in shown}, faults)
+    except OSError as error:
+        missing.append(f"cannot read {error.filename}: {error.strerror}")
+        return {}
+    missing += faults[:1]  # of lines that nothing but two figures is drawn from
+    return signals
 
 
 def _views(folder: RunFolder, records: Sequence[PictureRecord]) -> list[PictureView]:
-    shown = [record for record in choose_shown(records) if record.sent]
+    shown = [record for record in records if record.sent]
     scale = thumbnails.display_scale([(r.height or 0, r.width or 0) for r in shown])
-    return [_view(folder, record, scale) for record in shown]
+    found = strips(shown)
+    return [
+        PictureView(
+            record,
+            _panes(folder, record, scale),
+            found.get(record.picture),
+            [
+                _failure(section, index, len(record.digital))
+                for index, section in enumerate(record.digital, start=1)
+                if not section.ok
+            ],
+        )
+        for record in shown
+    ]
 
 
-def _view(folder: RunFolder, record: PictureRecord, scale: float) -> PictureView:
-    sent = thumbnails.open_rgb(folder.path / record.sent) if record.sent else None
-    received = thumbnails.open_rgb(folder.path / record.received) if record.received else None
-    comparable = sent is not None and received is not None and sent.size == received.size
-    return PictureView(
-        record,
-        thumbnails.picture_uri(sent, scale) if sent else None,
-        thumbnails.picture_uri(received, scale) if received else None,
-        thumbnails.error_map_uri(sent, received, scale)
-        if comparable and sent and received
-        else None,
+def _panes(folder: RunFolder, record: PictureRecord, scale: float) -> list[Pane]:
+    sent, received = (
+        thumbnails.open_rgb(folder.path / file) if file else None
+        for file in (record.sent, record.received)
     )
+    panes = [
+        Pane(
+            "sent",
+            thumbnails.picture_uri(sent, scale) if sent else None,
+            f"{record.name} as sent",
+            file=record.sent,
+            absent=_absent(folder, record.sent, "not there"),
+        ),
+        Pane(
+            "received",
+            thumbnails.picture_uri(received, scale) if received else None,
+            f"{record.name} as received",
+            file=record.received,
+            absent=_absent(folder, record.received, record.status),
+            wipes=True,
+        ),
+    ]
+    if sent is not None and received is not None and sent.size == received.size:
+        heat = thumbnails.error_map_uri(sent, received, scale)
+        panes.append(Pane("error", heat, f"where {record.name} as received differs"))
+    return panes
+
+
+def _absent(folder: RunFolder, file: str | None, never: str) -> str:
+    """Why a picture is not shown, if it is not."""
+    if file is None:
+        return never
+    return "damaged" if (folder.path / file).exists() else "not there"
+
+
+def _failure(section: DigitalRecord, number: int, sections: int) -> str:
+    """A line on a section of bits that did not arrive whole."""
+    held = (
+        f"the first {section.valid_bits} of its {section.bits} bits hold"
+        if section.valid_bits
+        else f"none of its {section.bits} bits hold"
+    )
+    which = f"section {number} of {sections}" if sections > 1 else "its section of bits"
+    return f"{which} ({section.mcs}) did not arrive whole: {held}"
 
 
 def _tiles(summary: Summary) -> list[tuple[str, str, str]]:
@@ -141,14 +221,28 @@ def _tiles(summary: Summary) -> list[tuple[str, str, str]]:
     return tiles
 
 
-def _figures(
-    manifest: Manifest, summary: Summary, records: Sequence[PictureRecord]
-) -> list[dict[str, Any]]:
+def _figures(remains: Remains, signals: Mapping[int, SignalRecord]) -> list[dict[str, Any]]:
+    manifest, records = remains.manifest, remains.records
     if not any(record.fragments_sent for record in records):
         return []
     fixed = manifest.snr_trace_db is None
-    snr = snr_figure(summary, records) if fixed else trace_figure(records)
-    figures = [snr, psnr_figure(records), fragments_figure(records)]
+    snr = snr_figure(remains.summary, records) if fixed else trace_figure(records)
+    figures = [
+        snr,
+        psnr_figure(records),
+        fragments_figure(records),
+        latency_figure(records),
+        *signal_figures(records, signals, manifest.sample_rate),
+    ]
+    if any(record.frames and record.frames.gain_db for record in records):
+        figures.append(channel_figure(records))
     if any(record.frames for record in records):
-        figures += [channel_figure(records), estimates_figure(records)]
+        figures.append(estimates_figure(records))
     return figures
+
+
+@cache
+def _packed_plotly() -> str:
+    """The library that draws the figures, as Base64 of gzip: 2 MB in place of 5."""
+    packed = gzip.compress(get_plotlyjs().encode(), mtime=0)
+    return base64.b64encode(packed).decode("ascii")
