@@ -86,9 +86,9 @@ class Framer(GuardedBlock):
         super().__init__("semcom_framer", outputs=numerology.tx_antennas)
         self._numerology = numerology
         self._silence = lookahead_samples(numerology) + _CHANNEL_MARGIN
-        self._precoded = precoder is not None
+        self._precoder = precoder
         self._streams = streams
-        self._modulator = Modulator(numerology, precoder, clipping_db)
+        self.set_clipping_db(clipping_db)
         self._own_known = ChannelKnowledge(numerology=numerology)
         self._known = known or self._own_known
         self._stop_and_wait = stop_and_wait
@@ -109,6 +109,14 @@ class Framer(GuardedBlock):
         self.handle("feedback", lambda message: learn_from_pmt(self._own_known, message))
         self.publishes("sent")
 
+    def set_clipping_db(self, clipping_db: float | None) -> None:
+        """Choose the limit of the magnitude from the next frame on; any thread may call this.
+
+        Raises:
+            ValueError: a limit out of range.
+        """
+        self._modulator = Modulator(self._numerology, self._precoder, clipping_db)
+
     def submit(self, picture: int, transmission: Transmission, state: ChannelState) -> None:
         """Send a picture after those submitted before; any thread may call this.
 
@@ -116,7 +124,7 @@ class Framer(GuardedBlock):
             ValueError: the transmission does not fit into frames, or it is to be precoded for a
                 channel that has no ``csi_id``.
         """
-        if self._precoded and state.csi is not None and state.csi_id == 0:
+        if self._precoder is not None and state.csi is not None and state.csi_id == 0:
             raise ValueError(
                 "channel state has csi but no csi_id: the receiver could not tell which channel "
                 "the picture was precoded for; number feedback from 1 to 255"
@@ -196,7 +204,7 @@ class Framer(GuardedBlock):
 
     def _precoded_frame(self, frame: Frame, submitted: ChannelState) -> ComplexArray:
         """A frame's samples, precoded for the latest channel known."""
-        if not self._precoded:  # the receiver need not depend on the feedback that it sent
+        if self._precoder is None:  # the receiver need not depend on the feedback that it sent
             return self._modulator.frame(frame)
         state = self._known.state()
         if state.csi is None:
