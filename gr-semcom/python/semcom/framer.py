@@ -92,7 +92,6 @@ class Framer(GuardedBlock):
         self._own_known = ChannelKnowledge(numerology=numerology)
         self._known = known or self._own_known
         self._stop_and_wait = stop_and_wait
-        self._proceed = threading.Event()
         self.waits = False
         self._lock = threading.Lock()
         self._bursts: deque[_Burst] = deque()
@@ -137,7 +136,7 @@ class Framer(GuardedBlock):
 
     def proceed(self) -> None:
         """Go on with the next frame of a picture that waits; any thread may call this."""
-        self._proceed.set()
+        self.waits = False
         self.wake()
 
     def end(self) -> None:
@@ -160,10 +159,8 @@ class Framer(GuardedBlock):
 
     def _next_piece(self) -> bool:
         """Make the next samples; False where there are none now."""
-        if self.waits and not self._proceed.is_set():
+        if self.waits:
             return False
-        self.waits = False
-        self._proceed.clear()
         piece = next(self._pieces, None)
         if piece is None:
             with self._lock:

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The framer's samples, tags and manners."""
 
+import time
+
 import numpy as np
 import pmt
 import pytest
 from gnuradio import blocks, gr
 from gnuradio.semcom import Framer, check, numerology
-from gnuradio.semcom.pdu import end_of_stream, transmission_to_pdu
+from gnuradio.semcom.pdu import end_of_stream, feedback_to_pmt, transmission_to_pdu
 
+from semcom_phy.channel_knowledge import ChannelKnowledge
+from semcom_phy.csi_feedback import Feedback
 from semcom_phy.exchange import AnalogSection, ChannelState, CodecLabel, ComplexArray, Transmission
 from semcom_phy.fragments import air_samples, fragment
 from semcom_phy.modulator import Modulator
-from semcom_phy.receiver import lookahead_samples
+from semcom_phy.precoding import IdentityCombiner
+from semcom_phy.receiver import Receiver, lookahead_samples
 
 
 def transmission(symbols: int, streams: int = 1, seed: int = 0) -> Transmission:
@@ -142,3 +147,54 @@ def test_a_transmission_that_fits_no_frame_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="finite"):
         framer.submit(0, bad, ChannelState())
     assert framer.pictures_waiting == 0
+
+
+class Noted:
+    """A precoder that sends streams straight and remembers for which channel."""
+
+    def __init__(self) -> None:
+        self.told: list[complex | None] = []
+
+    def precode(self, x: ComplexArray, csi: ComplexArray | None) -> ComplexArray:
+        self.told.append(None if csi is None else complex(csi[0, 0, 0]))
+        return x
+
+
+def test_each_frame_is_precoded_for_the_latest_channel() -> None:
+    waveform, precoder = numerology("narrow"), Noted()
+    known = ChannelKnowledge(numerology=waveform)
+    framer = Framer(waveform, precoder, known=known, stop_and_wait=True)
+    sink, flowgraph = blocks.vector_sink_c(), gr.top_block()
+    flowgraph.connect(framer, sink)
+    flowgraph.start()
+    shape = (len(waveform.active_carriers), 1, 1)
+    channels = {number: np.full(shape, number, np.complex64) for number in (1, 2)}
+    picture = transmission(int(2.5 * waveform.fragment_capacity))
+    framer.submit(0, picture, ChannelState())
+    for report, csi in channels.items():
+        while not framer.waits:
+            time.sleep(0.005)
+        assert framer.frames_sent == report
+        known.learn(Feedback(csi=csi, csi_id=report))
+        framer.proceed()
+    framer.end()
+    flowgraph.wait()
+    check([framer])
+    assert precoder.told == [None, 1, 2]
+    receiver = Receiver(waveform, IdentityCombiner(1), channels)
+    frames = receiver.push(np.array([sink.data()], np.complex64))
+    assert [frame.header.csi_id for frame in frames] == [0, 1, 2]
+    gaps = np.diff([frame.start_sample for frame in frames])
+    assert min(gaps) > waveform.frame_samples(waveform.fragment_capacity) + 500
+
+
+def test_feedback_messages_tell_the_precoder() -> None:
+    waveform, precoder = numerology("narrow"), Noted()
+    framer = Framer(waveform, precoder)
+    csi = np.full((len(waveform.active_carriers), 1, 1), 3, np.complex64)
+    framer._on_message_feedback(feedback_to_pmt(Feedback(csi=csi, csi_id=9)))
+    framer._on_message_feedback(feedback_to_pmt(Feedback(csi=csi[:5], csi_id=10)))
+    framer.submit(0, transmission(50), ChannelState())
+    framer.end()
+    run(framer)
+    assert precoder.told == [3]

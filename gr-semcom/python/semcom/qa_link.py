@@ -20,6 +20,8 @@ from gnuradio.semcom.radios import Radio, open_radio
 from gnuradio.semcom.radios.base import RadioConfig
 
 from semcom_phy.channel import ChannelConfig
+from semcom_phy.channel_knowledge import ChannelKnowledge
+from semcom_phy.csi_feedback import CsiReports
 from semcom_phy.digital import mcs_index
 from semcom_phy.exchange import (
     ChannelState,
@@ -34,6 +36,7 @@ from semcom_phy.exchange import (
 from semcom_phy.fragments import air_samples, fragment
 from semcom_phy.link import SimulatedLink, SpectralLink
 from semcom_phy.modulator import Modulator
+from semcom_phy.named_precoding import named_precoding
 from semcom_phy.numerology import Numerology
 
 NARROW = numerology("narrow")
@@ -102,6 +105,47 @@ def test_pictures_cross(preset: str, antennas: int) -> None:
         assert stats.frames_lost == 0
         assert stats.samples == 2 * air_samples(sent, waveform)
         assert stats.seconds > 0
+
+
+def precoded(delay: int, pictures: int = 3) -> tuple[list[ComplexArray], list[int], CsiReports]:
+    """Pictures of three frames over a fading 2x1 channel that beams are formed for.
+
+    Returns:
+        Symbols of each picture, the number of the channel known behind it, and all reports.
+    """
+    waveform = numerology("narrow", 2, 1)
+    known, reports = ChannelKnowledge(7.0, waveform, delay), CsiReports(waveform, 6)
+    options = {"channel": "rayleigh", "doppler_hz": 5.0, "channel_continues": True, "seed": 3}
+    radio = open_radio("loopback", waveform, snr_db=15, **options)
+    symbols, numbers = [], []
+    with FlowgraphLink(
+        radio, waveform, *named_precoding("svd", 1), reports=reports, known=known
+    ) as link:
+        for number in range(pictures):
+            known.picture_begins()
+            sent = transmission(int(2.5 * waveform.fragment_capacity), seed=number)
+            link.send(number, sent, known.state(link.stats.stream_time_s))
+            symbols.append(symbols_of(link.receive()))
+            numbers.append(known.state().csi_id)
+            assert link.counters.unknown_csi == 0
+    assert known.counters.used == pictures * 4
+    assert known.counters.late == known.counters.lost == 0
+    return symbols, numbers, reports
+
+
+def test_frames_are_precoded_for_the_frame_before_and_a_seed_repeats_the_run() -> None:
+    symbols, numbers, reports = precoded(delay=0)
+    assert numbers == [3, 6, 9]
+    again, _, repeated = precoded(delay=0)
+    for first, second in zip(symbols, again, strict=True):
+        np.testing.assert_array_equal(first, second)
+    for number in range(1, 10):
+        np.testing.assert_array_equal(reports[number], repeated[number])
+
+
+def test_late_feedback_is_of_the_picture_before_the_last() -> None:
+    _, numbers, _ = precoded(delay=1)
+    assert numbers == [0, 0, 3]
 
 
 @pytest.mark.parametrize("preset", ["narrow", "wide"])
