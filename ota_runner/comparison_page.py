@@ -10,28 +10,10 @@ from pathlib import Path
 from ota_runner import thumbnails
 from ota_runner.comparison import Comparison
 from ota_runner.comparison_table import table_rows
-from ota_runner.console import number
 from ota_runner.curves import Axis, Curves
 from ota_runner.pages import environment
+from ota_runner.panes import Pane, received_pane, sent_pane, sizes
 from ota_runner.record import PictureRecord, RunFolder
-
-THUMBNAIL_WIDTH = 280
-"""Pixels that a picture is wide at most."""
-
-
-@dataclass(frozen=True)
-class Thumbnail:
-    """A picture as a page shows it.
-
-    Attributes:
-        uri: its data, None for one that is not there.
-        caption: of the picture.
-        damaged: it did not arrive as it was sent.
-    """
-
-    uri: str | None
-    caption: str
-    damaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,12 +23,12 @@ class PictureRow:
     Attributes:
         place: as written.
         name: of the picture.
-        pictures: as sent, then of each curve.
+        panes: as sent, then of each curve.
     """
 
     place: str
     name: str
-    pictures: list[Thumbnail]
+    panes: list[Pane]
 
 
 def comparison_page(comparison: Comparison, pictures: Sequence[PictureRow], figure: str) -> str:
@@ -77,15 +59,17 @@ def picture_rows(curves: Curves) -> list[PictureRow]:
     Args:
         curves: name their runs as seen from here.
     """
-    rows = []
+    found = {}
     for place in _shown_places(curves):
         picture = int(place) if curves.axis is Axis.FRAME else None
         points = [next((p for p in c.points if p.x == place), None) for c in curves.curves]
-        found = [None if point is None else _find(Path(point.run), picture) for point in points]
-        row = _row(f"{place:g}", found)
-        if row is not None:
-            rows.append(row)
-    return rows
+        pairs = [None if point is None else _find(Path(point.run), picture) for point in points]
+        if any(pairs):
+            found[f"{place:g}"] = pairs
+    labels = [curve.label for curve in curves.curves]
+    shown = [record for pairs in found.values() for _, record in filter(None, pairs)]
+    scale = thumbnails.display_scale(sizes(shown), times=1)
+    return [_row(place, labels, pairs, scale) for place, pairs in found.items()]
 
 
 def _shown_places(curves: Curves) -> list[float]:
@@ -112,28 +96,17 @@ def _find(path: Path, picture: int | None) -> _Found | None:
     return None if record is None else (folder, record)
 
 
-def _row(place: str, found: Sequence[_Found | None]) -> PictureRow | None:
-    """The picture as sent, and by every curve; None where no curve has it."""
-    there = next((pair for pair in found if pair is not None), None)
-    if there is None:
-        return None
-    folder, record = there
-    sent = Thumbnail(_uri(folder, record.sent), "sent")
-    return PictureRow(place, record.name, [sent, *(_received(pair, record) for pair in found)])
-
-
-def _received(found: _Found | None, as_sent: PictureRecord) -> Thumbnail:
-    if found is None:
-        return Thumbnail(None, "no run here")
-    folder, record = found
-    if record.sha256 != as_sent.sha256:
-        return Thumbnail(None, "another picture")
-    figure = f"{number(record.psnr_db, 2)} dB" if record.status == "completed" else record.status
-    return Thumbnail(_uri(folder, record.received), figure, record.fell_back)
-
-
-def _uri(folder: RunFolder, file: str | None) -> str | None:
-    picture = thumbnails.open_rgb(folder.path / file) if file else None
-    if picture is None:
-        return None
-    return thumbnails.picture_uri(picture, min(1.0, THUMBNAIL_WIDTH / picture.width))
+def _row(
+    place: str, labels: Sequence[str], found: Sequence[_Found | None], scale: float
+) -> PictureRow:
+    """The picture as sent, and by every curve; one of them has it."""
+    first = next(pair for pair in found if pair is not None)
+    panes = [sent_pane(*first, scale)]
+    for label, pair in zip(labels, found, strict=True):
+        if pair is None:
+            panes.append(Pane(label, None, "", absent="no run here"))
+        elif pair[1].sha256 != first[1].sha256:
+            panes.append(Pane(label, None, "", absent="another picture"))
+        else:
+            panes.append(received_pane(*pair, scale, label))
+    return PictureRow(place, first[1].name, panes)

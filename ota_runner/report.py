@@ -6,7 +6,7 @@ from __future__ import annotations
 import base64
 import gzip
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,7 +28,7 @@ from ota_runner.figures import (
 from ota_runner.fragment_strip import Strip, strips
 from ota_runner.frame_figures import channel_figure, estimates_figure
 from ota_runner.pages import environment
-from ota_runner.panes import Pane
+from ota_runner.panes import Pane, error_pane, received_pane, sent_pane, sizes
 from ota_runner.record import DigitalRecord, PictureRecord, RunFolder
 from ota_runner.remains import Remains, salvage
 from ota_runner.signal_figures import signal_figures
@@ -138,7 +138,7 @@ def _signals(
 
 def _views(folder: RunFolder, records: Sequence[PictureRecord]) -> list[PictureView]:
     shown = [record for record in records if record.sent]
-    scale = thumbnails.display_scale([(r.height or 0, r.width or 0) for r in shown])
+    scale = thumbnails.display_scale(sizes(shown), times=3)
     found = strips(shown)
     return [
         PictureView(
@@ -156,38 +156,11 @@ def _views(folder: RunFolder, records: Sequence[PictureRecord]) -> list[PictureV
 
 
 def _panes(folder: RunFolder, record: PictureRecord, scale: float) -> list[Pane]:
-    sent, received = (
-        thumbnails.open_rgb(folder.path / file) if file else None
-        for file in (record.sent, record.received)
-    )
-    panes = [
-        Pane(
-            "sent",
-            thumbnails.picture_uri(sent, scale) if sent else None,
-            f"{record.name} as sent",
-            file=record.sent,
-            absent=_absent(folder, record.sent, "not there"),
-        ),
-        Pane(
-            "received",
-            thumbnails.picture_uri(received, scale) if received else None,
-            f"{record.name} as received",
-            file=record.received,
-            absent=_absent(folder, record.received, record.status),
-            wipes=True,
-        ),
-    ]
-    if sent is not None and received is not None and sent.size == received.size:
-        heat = thumbnails.error_map_uri(sent, received, scale)
-        panes.append(Pane("error", heat, f"where {record.name} as received differs"))
-    return panes
-
-
-def _absent(folder: RunFolder, file: str | None, never: str) -> str:
-    """Why a picture is not shown, if it is not."""
-    if file is None:
-        return never
-    return "damaged" if (folder.path / file).exists() else "not there"
+    sent = replace(sent_pane(folder, record, scale), file=record.sent)
+    received = received_pane(folder, record, scale, "received")
+    error = error_pane(folder, record, scale)
+    panes = [sent, replace(received, caption="", file=record.received)]
+    return panes if error is None else [*panes, error]
 
 
 def _failure(section: DigitalRecord, number: int, sections: int) -> str:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pictures and error maps as PNG data URIs, small enough for a report."""
+"""Pictures and error maps as data URIs of lossless WebP, small enough for a page."""
 
 from __future__ import annotations
 
 import base64
 import io
 import math
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -14,21 +15,32 @@ from numpy.typing import NDArray
 from PIL import Image
 from plotly.colors import sample_colorscale, unlabel_rgb
 
-PIXEL_BUDGET = 4_000_000
-"""Pixels that all pictures of a report have together, each shown three times."""
+PIXEL_BUDGET = 8_000_000
+"""Pixels that all pictures and error maps of a page have together."""
+
+LONGEST_SIDE = 8192
+"""Pixels that one is wide or high at most; the format ends at 16383."""
 
 ERROR_FULL_SCALE = 32
 """Error, in steps of 8 bit, from which on an error map is at its brightest."""
 
 
-def display_scale(sizes: list[tuple[int, int]]) -> float:
-    """Factor, at most 1, by which pictures of these sizes keep within the budget."""
-    pixels = sum(height * width for height, width in sizes)
-    return min(1.0, math.sqrt(PIXEL_BUDGET / pixels)) if pixels else 1.0
+def display_scale(sizes: Sequence[tuple[int, int]], times: int) -> float:
+    """Factor, at most 1, by which pictures keep within the budget.
+
+    Args:
+        sizes: heights and widths.
+        times: that each is shown, pictures received and error maps counted.
+    """
+    pixels = times * sum(height * width for height, width in sizes)
+    if not pixels:
+        return 1.0
+    longest = max(max(size) for size in sizes)
+    return min(1.0, math.sqrt(PIXEL_BUDGET / pixels), LONGEST_SIDE / longest)
 
 
 def picture_uri(picture: Image.Image, scale: float) -> str:
-    """A picture, reduced, as a PNG data URI."""
+    """A picture, reduced, as a data URI."""
     return _uri(_reduce(picture, scale, Image.Resampling.LANCZOS))
 
 
@@ -67,5 +79,5 @@ def _reduce(picture: Image.Image, scale: float, filter_: Image.Resampling) -> Im
 
 def _uri(picture: Image.Image) -> str:
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    picture.save(buffer, format="WEBP", lossless=True, method=0)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
