@@ -146,6 +146,19 @@ def _best_paths(margins: NDArray[np.float32], count: int) -> NDArray[np.int16]:
     return paths[:found]
 
 
+@njit(cache=True, nogil=True)
+def _best_words(
+    llr: NDArray[np.float32], outputs: NDArray[np.uint8], rate: int, tail: int, count: int
+) -> NDArray[np.uint8]:
+    """The bits ``[found, n]`` of the most likely paths; a state's highest bit came in last."""
+    paths = _best_paths(_forward(llr, outputs, rate), count)
+    words = np.empty((paths.shape[0], paths.shape[1] - 1 - tail), np.uint8)
+    for path in range(words.shape[0]):
+        for i in range(words.shape[1]):
+            words[path, i] = paths[path, i + 1] >> (tail - 1)
+    return words
+
+
 @dataclass(frozen=True)
 class ConvolutionalCode:
     """A feed-forward convolutional code, terminated by ``K - 1`` zero bits.
@@ -261,9 +274,7 @@ class ConvolutionalCode:
         rate = len(self.generators)
         if values.ndim != 1 or values.size % rate or values.size < rate * (self.tail + 1):
             raise ValueError(f"{list(values.shape)} is no shape of a block of this code")
-        margins = _forward(values, self._outputs, rate)
-        states = _best_paths(margins, count)[:, 1 : margins.shape[0] - self.tail + 1]
-        return (states >> (self.tail - 1)).astype(np.uint8)
+        return np.asarray(_best_words(values, self._outputs, rate, self.tail, count))
 
 
 UMTS_1_3 = ConvolutionalCode((0o557, 0o663, 0o711), 9)
@@ -274,7 +285,7 @@ UMTS_1_2 = ConvolutionalCode((0o561, 0o753), 9)
 
 
 @lru_cache(maxsize=64)
-def _matching(mother: int, target: int) -> NDArray[np.int64]:
+def matching(mother: int, target: int) -> NDArray[np.int64]:
     """Which mother bit each of ``target`` sent bits is: evenly taken, then interleaved."""
     taken = np.arange(target, dtype=np.int64) * mother // target
     order = taken[permutation(target)]
@@ -293,7 +304,7 @@ def match_rate(coded: BitArray, length: int) -> BitArray:
         ``[blocks, length]``. Neighbours of the code lie far apart, so that a symbol lost or a
         fade hits distant parts of the trellis.
     """
-    return np.asarray(coded[:, _matching(coded.shape[1], length)])
+    return np.asarray(coded[:, matching(coded.shape[1], length)])
 
 
 def recover_rate(llr: FloatArray, mother: int) -> FloatArray:
@@ -306,7 +317,7 @@ def recover_rate(llr: FloatArray, mother: int) -> FloatArray:
     Returns:
         ``[blocks, n]``.
     """
-    return combine_copies(llr, _matching(mother, llr.shape[1]), mother)
+    return combine_copies(llr, matching(mother, llr.shape[1]), mother)
 
 
 def combine_copies(llr: FloatArray, order: NDArray[np.int64], mother: int) -> FloatArray:
@@ -320,5 +331,19 @@ def combine_copies(llr: FloatArray, order: NDArray[np.int64], mother: int) -> Fl
     Returns:
         ``[blocks, n]``, 0 where there is none.
     """
-    rows = [np.bincount(order, weights=row, minlength=mother) for row in llr]
-    return np.asarray(rows, dtype=np.float32).reshape(llr.shape[0], mother)
+    values = np.ascontiguousarray(llr, dtype=np.float32)
+    return np.asarray(_add_copies(values, order, mother))
+
+
+@njit(cache=True, nogil=True)
+def _add_copies(
+    llr: NDArray[np.float32], order: NDArray[np.int64], mother: int
+) -> NDArray[np.float32]:
+    combined = np.empty((llr.shape[0], mother), np.float32)
+    total = np.empty(mother)
+    for block in range(llr.shape[0]):
+        total[:] = 0.0
+        for i in range(order.size):
+            total[order[i]] += llr[block, i]
+        combined[block] = total
+    return combined

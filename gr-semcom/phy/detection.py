@@ -11,8 +11,10 @@ time of arrival.
 
 from __future__ import annotations
 
+import cmath
+import math
 from dataclasses import dataclass
-from math import sqrt
+from math import cos, pi, sin, sqrt
 
 import numpy as np
 import scipy.fft
@@ -49,9 +51,9 @@ _CLIMBS = 4
 _PIECE = 512
 """Samples whose correlation is computed at a time."""
 
-_FIRST_PATH_DB = -10.0
-"""An earlier echo this far below the strongest counts as the first; band-limitation alone
-gives side lobes at -13 dB."""
+_FIRST_PATH = 0.1
+"""An earlier echo with this share of the strongest one's power counts as the first;
+band-limitation alone gives side lobes at -13 dB."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,13 @@ def _lookahead(numerology: Numerology) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _powers(
-    samples: NDArray[np.complex64], length: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Median and largest mean power ``[rx]`` of pieces of ``length``, empty ones left out."""
+def _powers(samples: NDArray[np.complex64], length: int) -> tuple[NDArray[np.float64], bool]:
+    """Median power ``[rx]`` of pieces of ``length``, and whether one has far more.
+
+    Pieces without any are left out.
+    """
     antennas, count = samples.shape[0], samples.shape[1] // length
-    usual, largest = np.zeros(antennas), np.zeros(antennas)
+    usual, bursts = np.zeros(antennas), False
     powers = np.empty(count)
     # Sums side by side, as wide as vector registers.
     lanes = np.empty(16, np.float32)
@@ -105,8 +108,8 @@ def _powers(
                 heard += 1
         if heard:
             usual[antenna] = np.median(powers[:heard])
-            largest[antenna] = powers[:heard].max()
-    return usual, largest
+            bursts |= powers[:heard].max() > _FAR_BEYOND * usual[antenna]
+    return usual, bursts
 
 
 @njit(cache=True, nogil=True)
@@ -125,10 +128,8 @@ def _limited(samples: NDArray[np.complex64], limit: NDArray[np.float64]) -> NDAr
 
 def _without_bursts(samples: ComplexArray, period: int) -> ComplexArray:
     """Samples ``[rx, n]``, limited where there are bursts of far more power than usual."""
-    usual, largest = _powers(samples, period)
-    if (largest <= _FAR_BEYOND * usual).all():
-        return samples
-    return _limited(samples, _LIMIT * usual)
+    usual, bursts = _powers(samples, period)
+    return _limited(samples, _LIMIT * usual) if bursts else samples
 
 
 @njit(cache=True, nogil=True)
@@ -308,7 +309,7 @@ class PreambleDetector:
         )
         if position < 0:
             return None
-        return position, float(np.angle(correlation) / (2 * np.pi * self._period))
+        return position, cmath.phase(correlation) / (2 * math.pi * self._period)
 
     def verify(self, samples: ComplexArray, cfo: float) -> Detection | None:
         """Second stage: matched filter around a candidate.
@@ -321,21 +322,18 @@ class PreambleDetector:
         Returns:
             The preamble, or None where there is none.
         """
-        period, span = self._period, self._span
+        period = self._period
         samples = _without_bursts(samples, period)
-        turns = np.exp(-2j * np.pi * cfo * period * np.arange(self._signs.size))
-        weights = (self._signs * turns).astype(np.complex64)
-        rotation = np.exp(-2j * np.pi * cfo * np.arange(3 * period)).astype(np.complex64)
-        spectrum = scipy.fft.fft(_fold(samples, weights, period) * rotation)
-        energy = np.float32(self._signs.size * self._energy) * _energies(samples, span)
+        folded = _fold(samples, self._signs, cfo, period)
+        spectrum = scipy.fft.fft(folded, overwrite_x=True)
+        energy = _energies(samples, self._span, self._signs.size * self._energy)
         # A radio's offset hardly changes from frame to frame.
         usual = round((self._usual_cfo - cfo) * period)
         found = None
         if abs(usual) <= self._hypotheses:
-            found = self._match(spectrum, energy, np.array([usual]))
+            found = self._match(spectrum, energy, usual, usual)
         if found is None or found[2] < _NO_OTHER:
-            every = np.arange(-self._hypotheses, self._hypotheses + 1)
-            found = self._match(spectrum, energy, every)
+            found = self._match(spectrum, energy, -self._hypotheses, self._hypotheses)
         turn, start, score = found
         if score < self._share:
             return None
@@ -343,45 +341,50 @@ class PreambleDetector:
         return Detection(start - period, self._usual_cfo, score)
 
     def _match(
-        self, spectrum: ComplexArray, energy: NDArray[np.float32], turns: NDArray[np.intp]
+        self, spectrum: ComplexArray, energy: NDArray[np.float32], least: int, most: int
     ) -> tuple[int, int, float]:
         """The best of some carrier offsets, in turns over an OFDM symbol.
 
         Args:
             spectrum: ``[rx, 3 periods]`` of the folded training symbols.
-            energy: ``[lags]`` of all training symbols.
-            turns: offsets to try.
+            energy: ``[lags]`` that a whole preamble would have here.
+            least: offset to try first.
+            most: and last.
 
         Returns:
             Offset, first strong path in samples, and the share of the energy it explains.
         """
-        filtered = _filtered(spectrum, self._filter, turns)
-        scores = _scores(scipy.fft.ifft(filtered, overwrite_x=True), energy)
-        best, lag = divmod(int(np.argmax(scores)), energy.size)
-        score = float(scores[best, lag])
-        earliest = max(lag - self._prefix, 0)
-        echo = max(score * 10 ** (_FIRST_PATH_DB / 10), 0.4 * self._share)
-        profile = scores[best, earliest : lag + 1]
-        start = earliest + int(np.argmax(profile >= min(echo, score)))
-        return int(turns[best]), start, score
+        filtered = _filtered(spectrum, self._filter, least, most)
+        matched = scipy.fft.ifft(filtered, overwrite_x=True)
+        best, start, score = _first_path(matched, energy, self._prefix, 0.4 * self._share)
+        return least + best, start, score
 
 
 @njit(cache=True, nogil=True)
 def _fold(
-    samples: NDArray[np.complex64], weights: NDArray[np.complex64], period: int
+    samples: NDArray[np.complex64], signs: NDArray[np.float32], cfo: float, period: int
 ) -> NDArray[np.complex64]:
-    """Training symbols on top of each other, ``[rx, 3 periods]``."""
+    """Training symbols on top of each other, ``[rx, 3 periods]``, carrier offset taken out."""
     folded = np.zeros((samples.shape[0], 3 * period), np.complex64)
     for antenna in range(samples.shape[0]):
-        for m in range(weights.size):
-            for n in range(3 * period):
-                folded[antenna, n] += weights[m] * samples[antenna, m * period + n]
+        total = folded[antenna]
+        for m in range(signs.size):
+            angle = 2 * pi * cfo * period * m
+            weight = np.complex64(signs[m] * complex(cos(angle), -sin(angle)))
+            heard = samples[antenna, m * period : (m + 3) * period]
+            for n in range(total.size):
+                total[n] += weight * heard[n]
+    for n in range(3 * period):
+        angle = 2 * pi * cfo * n
+        turn = np.complex64(complex(cos(angle), -sin(angle)))
+        for antenna in range(samples.shape[0]):
+            folded[antenna, n] *= turn
     return folded
 
 
 @njit(cache=True, nogil=True)
-def _energies(samples: NDArray[np.complex64], span: int) -> NDArray[np.float32]:
-    """Energy of ``span`` samples from each sample on, all antennas together."""
+def _energies(samples: NDArray[np.complex64], span: int, scale: float) -> NDArray[np.float32]:
+    """Energy of ``span`` samples from each sample on, all antennas together, times ``scale``."""
     total = np.zeros(samples.shape[1] + 1)
     for n in range(samples.shape[1]):
         energy = 0.0
@@ -389,21 +392,24 @@ def _energies(samples: NDArray[np.complex64], span: int) -> NDArray[np.float32]:
             sample = samples[antenna, n]
             energy += sample.real * sample.real + sample.imag * sample.imag
         total[n + 1] = total[n] + energy
-    return (total[span:] - total[:-span]).astype(np.float32)
+    energies = np.empty(total.size - span, np.float32)
+    for n in range(energies.size):
+        energies[n] = scale * (total[n + span] - total[n])
+    return energies
 
 
 @njit(cache=True, nogil=True)
 def _filtered(
-    spectrum: NDArray[np.complex64], filters: NDArray[np.complex64], turns: NDArray[np.intp]
+    spectrum: NDArray[np.complex64], filters: NDArray[np.complex64], least: int, most: int
 ) -> NDArray[np.complex64]:
     """Spectra ``[rx, tx, turns, bins]`` behind the matched filters of each antenna and offset."""
-    bins = spectrum.shape[1]
-    filtered = np.empty((spectrum.shape[0], filters.shape[0], turns.size, bins), np.complex64)
+    bins, turns = spectrum.shape[1], most - least + 1
+    filtered = np.empty((spectrum.shape[0], filters.shape[0], turns, bins), np.complex64)
     for rx in range(spectrum.shape[0]):
         for tx in range(filters.shape[0]):
-            for i in range(turns.size):
+            for i in range(turns):
                 # One turn over an OFDM symbol is three bins of this transform.
-                shift = (3 * turns[i]) % bins
+                shift = (3 * (least + i)) % bins
                 for n in range(bins - shift):
                     filtered[rx, tx, i, n] = spectrum[rx, n + shift] * filters[tx, n]
                 for n in range(bins - shift, bins):
@@ -412,16 +418,39 @@ def _filtered(
 
 
 @njit(cache=True, nogil=True)
-def _scores(matched: NDArray[np.complex64], energy: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Share ``[hypothesis, lag]`` of the energy that ``[rx, tx, hypothesis, n]`` explains."""
+def _first_path(
+    matched: NDArray[np.complex64], energy: NDArray[np.float32], prefix: int, floor: float
+) -> tuple[int, int, float]:
+    """The best of the carrier offsets, and its first strong path.
+
+    Args:
+        matched: ``[rx, tx, offsets, n]`` behind the matched filters.
+        energy: ``[lags]`` that a whole preamble would have.
+        prefix: samples before the strongest path in which an earlier one may lie.
+        floor: share of the energy that a path has at least.
+
+    Returns:
+        Offset's number, first strong path in samples, and the share of the energy that the
+        strongest one explains.
+    """
     lags = energy.size
-    scores = np.zeros((matched.shape[2], lags), np.float32)
-    for hypothesis in range(matched.shape[2]):
+    shares, profile = np.zeros((2, lags), np.float32)
+    best, lag, score = 0, 0, np.float32(-1.0)
+    for offset in range(matched.shape[2]):
+        shares[:] = 0.0
         for rx in range(matched.shape[0]):
             for tx in range(matched.shape[1]):
-                for lag in range(lags):
-                    cell = matched[rx, tx, hypothesis, lag]
-                    scores[hypothesis, lag] += cell.real * cell.real + cell.imag * cell.imag
-        for lag in range(lags):
-            scores[hypothesis, lag] /= max(energy[lag], np.float32(1e-30))
-    return scores
+                cells = matched[rx, tx, offset]
+                for n in range(lags):
+                    shares[n] += cells[n].real * cells[n].real + cells[n].imag * cells[n].imag
+        for n in range(lags):
+            shares[n] /= max(energy[n], np.float32(1e-30))
+        strongest = int(np.argmax(shares))
+        if shares[strongest] > score:
+            best, lag, score = offset, strongest, shares[strongest]
+            profile[:] = shares
+    echo = min(max(score * _FIRST_PATH, floor), score)
+    start = max(lag - prefix, 0)
+    while profile[start] < echo:
+        start += 1
+    return best, start, score

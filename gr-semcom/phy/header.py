@@ -27,11 +27,14 @@ about 1 dB.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from numba import njit
+from numpy.typing import NDArray
 
 from semcom_phy import qam
-from semcom_phy.convolutional import UMTS_1_3, match_rate, recover_rate
+from semcom_phy.convolutional import UMTS_1_3, matching, recover_rate
 from semcom_phy.crc import CRC24A, attach, check
 from semcom_phy.digital import MCS
 from semcom_phy.exchange import (
@@ -195,8 +198,32 @@ def encode_header(header: FrameHeader) -> ComplexArray:
 
 def encode_word(word: BitArray) -> ComplexArray:
     """A header's bits, CRC included, as symbols ``[HEADER_SYMBOLS]``."""
-    sent = match_rate(UMTS_1_3.encode(word), 2 * HEADER_SYMBOLS)[0]
-    return qam.map_bits(sent ^ scrambling_bits(sent.size), 2)
+    order, scrambling = matching(_CODED_BITS, 2 * HEADER_SYMBOLS), _scrambling()[0]
+    symbols = _map_coded(UMTS_1_3.encode(word)[0], order, scrambling, qam.constellation(2))
+    return np.asarray(symbols)
+
+
+@lru_cache(maxsize=1)
+def _scrambling() -> tuple[BitArray, FloatArray]:
+    """Bits ``[2 HEADER_SYMBOLS]`` that coded bits are added to, and as signs."""
+    bits = scrambling_bits(2 * HEADER_SYMBOLS)
+    return bits, np.float32(1.0) - np.float32(2.0) * bits
+
+
+@njit(cache=True, nogil=True)
+def _map_coded(
+    coded: NDArray[np.uint8],
+    order: NDArray[np.int64],
+    scrambling: NDArray[np.uint8],
+    points: NDArray[np.complex64],
+) -> NDArray[np.complex64]:
+    """QPSK symbols of coded bits, which are taken in ``order`` and scrambled."""
+    symbols = np.empty(order.size // 2, np.complex64)
+    for i in range(symbols.size):
+        first = coded[order[2 * i]] ^ scrambling[2 * i]
+        second = coded[order[2 * i + 1]] ^ scrambling[2 * i + 1]
+        symbols[i] = points[2 * first + second]
+    return symbols
 
 
 def decode_header(symbols: ComplexArray, noise_var: FloatArray | float) -> FrameHeader | None:
@@ -232,7 +259,7 @@ def decode_word(symbols: ComplexArray, noise_var: FloatArray | float) -> BitArra
     if np.shape(symbols) != (HEADER_SYMBOLS,):
         raise ValueError(f"a header has [{HEADER_SYMBOLS}] symbols, not {list(np.shape(symbols))}")
     llr = qam.demap(symbols, noise_var, 2)
-    llr *= np.float32(1.0) - np.float32(2.0) * scrambling_bits(llr.size)
+    llr *= _scrambling()[1]
     mother = recover_rate(llr[np.newaxis], _CODED_BITS)[0]
     word = UMTS_1_3.decode_checked(mother, _holds, _PATHS)
     return word if _holds(word) else None

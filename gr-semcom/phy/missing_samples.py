@@ -10,6 +10,8 @@ elsewhere.
 
 from __future__ import annotations
 
+import cmath
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -145,7 +147,7 @@ def missing_samples(
     """
     size, period = numerology.fft_size, numerology.samples_per_symbol
     prefix, symbols = numerology.cyclic_prefix, samples.shape[1] // period
-    turn = complex(np.exp(-2j * np.pi * cfo * size))
+    turn = cmath.exp(-2j * cmath.pi * cfo * size)
     # Hardly any frame has a gap, and then its last prefixes are where its first ones were.
     late = max(first, symbols - max(_FEWEST_LATE, (symbols - first) // 4))
     usual = _prefixes(samples, 0, first, period, prefix, turn)

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
+from numpy.typing import NDArray
 
 from semcom_phy.clipping import clip_and_filter
 from semcom_phy.exchange import ComplexArray, Precoder
 from semcom_phy.fragments import Frame, payload_symbols
-from semcom_phy.header import encode_header
+from semcom_phy.header import HEADER_SYMBOLS, encode_header
 from semcom_phy.numerology import Numerology
 from semcom_phy.ofdm import ofdm_modulate
 from semcom_phy.payload_cells import to_cells
@@ -30,12 +33,23 @@ def header_grid(coded: ComplexArray, numerology: Numerology) -> ComplexArray:
         coded: ``[HEADER_SYMBOLS]``, see :func:`semcom_phy.header.encode_header`.
         numerology: of the waveform.
     """
-    symbols, width = numerology.header_ofdm_symbols, numerology.data_carriers_per_symbol
-    data = np.concatenate([coded, fill_symbols(numerology)[0]])[: symbols * width]
-    grid = np.empty((symbols, len(numerology.active_carriers)), np.complex64)
-    grid[:, numerology.data_rows] = data.reshape(symbols, width)
-    grid[:, numerology.pilot_rows] = pilot_grid(numerology)[:symbols]
+    cells, grid = _header_template(numerology)
+    grid = grid.copy()
+    grid.ravel()[cells] = coded
     return grid
+
+
+@lru_cache(maxsize=8)
+def _header_template(numerology: Numerology) -> tuple[NDArray[np.intp], ComplexArray]:
+    """Where in a header's grid its symbols ``[HEADER_SYMBOLS]`` go, and the grid without them."""
+    symbols, width = numerology.header_ofdm_symbols, numerology.data_carriers_per_symbol
+    cells = np.arange(symbols * len(numerology.active_carriers)).reshape(symbols, -1)
+    cells = cells[:, numerology.data_rows].ravel()
+    grid = np.empty((symbols, len(numerology.active_carriers)), np.complex64)
+    grid[:, numerology.pilot_rows] = pilot_grid(numerology)[:symbols]
+    fill = fill_symbols(numerology)[0, : symbols * width - HEADER_SYMBOLS]
+    grid.ravel()[cells[HEADER_SYMBOLS:]] = fill
+    return cells[:HEADER_SYMBOLS], grid
 
 
 class Modulator:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -66,14 +68,54 @@ class Opening:
     interference: NDArray[np.float64]
 
 
+class _Sent(NamedTuple):
+    """What an opening holds, whatever its header says.
+
+    Attributes:
+        training: ``[training symbols, active carriers]``.
+        pilots: ``[training + header symbols, pilots]`` what the pilot carriers hold.
+        rows: ``[pilots]`` their positions among the active carriers.
+        data_rows: ``[data carriers]`` those of the others.
+        carriers: ``[active carriers]``, their numbers.
+    """
+
+    training: NDArray[np.complex64]
+    pilots: NDArray[np.complex64]
+    rows: NDArray[np.intp]
+    data_rows: NDArray[np.intp]
+    carriers: NDArray[np.float64]
+
+
+@lru_cache(maxsize=8)
+def _sent(numerology: Numerology) -> _Sent:
+    training, rows = training_grid(numerology), numerology.pilot_rows
+    pilots = pilot_grid(numerology)[: numerology.header_ofdm_symbols]
+    return _Sent(
+        training,
+        np.concatenate([training[:, rows], pilots]),
+        rows,
+        numerology.data_rows,
+        carrier_numbers(numerology),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _hit(
+    received: NDArray[np.complex64], sent: _Sent
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Interference as in :class:`Opening`, weights ``[symbols]``, and how much training is left."""
+    count = sent.training.shape[0]
+    hit = interference(received, take_carriers(received, sent.rows), sent.pilots)
+    weight = np.empty(hit.shape[0])
+    weight[:count] = unhit(hit[:count], _FEWEST_TRAINING)
+    weight[count:] = unhit(hit[count:], 0)
+    return hit, weight, int(weight[:count].sum())
+
+
 @njit(cache=True, nogil=True)
 def _equalise(
     received: NDArray[np.complex64],
-    training: NDArray[np.complex64],
-    pilots: NDArray[np.complex64],
-    rows: NDArray[np.intp],
-    data_rows: NDArray[np.intp],
-    carriers: NDArray[np.float64],
+    sent: _Sent,
     prior: DelayPrior,
     antennas: int,
     weight: NDArray[np.float64],
@@ -88,10 +130,12 @@ def _equalise(
     """Synchronise on the training symbols and the header's pilots.
 
     Returns:
-        Header symbols ``[header symbols, data carriers]`` and their noise variance, of one
-        symbol where all are alike; line, composite channel and noise as in :class:`Opening`.
+        The header's symbols ``[HEADER_SYMBOLS]`` and their noise variance; line, composite channel
+        and noise as in :class:`Opening`.
     """
+    training, rows, carriers = sent.training, sent.rows, sent.carriers
     count, receivers = training.shape[0], received.shape[2]
+    pilots = sent.pilots[count:]
     none, nothing = np.empty((0, rows.size, receivers), np.complex64), np.empty(0)
     piloted = take_carriers(received[count:], rows)
     line = np.zeros(4)
@@ -119,15 +163,20 @@ def _equalise(
         search_drift(parts, line, furthest)
         refine_rotation(parts, line, False)
     straight = straighten(received[count:], line, count, carriers, nothing)
-    noise = np.empty((interference.shape[0], carriers.size, receivers), np.float32)
+    # Where no symbol was hit, the noise of one is that of all.
+    beyond = interference[count:] if interference[count:].any() else interference[count : count + 1]
+    noise = np.empty((beyond.shape[0], carriers.size, receivers), np.float32)
     for row in range(noise.shape[0]):
         for k in range(carriers.size):
             for r in range(receivers):
                 # The channel's own error is that of an average over the training symbols.
-                noise[row, k, r] = noise_var[r] * (1 + 1 / average.full) + interference[row, r]
+                noise[row, k, r] = noise_var[r] * (1 + 1 / average.full) + beyond[row, r]
     channel = composite.reshape((1, carriers.size, receivers))
-    symbols, variance = combine_antennas(straight, channel, noise, data_rows)
-    return symbols, variance, line, composite, noise_var
+    symbols, variance = combine_antennas(straight, channel, noise, sent.data_rows)
+    variances = np.empty(symbols.shape, np.float32)
+    variances[:] = variance
+    first, noises = symbols.reshape(-1)[:HEADER_SYMBOLS], variances.reshape(-1)[:HEADER_SYMBOLS]
+    return first, noises, line, composite, noise_var
 
 
 def decode_opening(received: ComplexArray, numerology: Numerology) -> Opening | None:
@@ -140,30 +189,14 @@ def decode_opening(received: ComplexArray, numerology: Numerology) -> Opening | 
     Returns:
         None where there is no valid header.
     """
-    training = training_grid(numerology)
-    count = training.shape[0]
-    rows = numerology.pilot_rows
-    pilots = pilot_grid(numerology)[: received.shape[0] - count]
-    sent = np.concatenate([training[:, rows], pilots])
-    hit = interference(received, take_carriers(received, rows), sent)
-    weight = np.append(unhit(hit[:count], _FEWEST_TRAINING), unhit(hit[count:], 0))
-    in_header = hit[count:]
+    sent = _sent(numerology)
+    hit, weight, full = _hit(received, sent)
     symbols, variance, line, composite, noise_var = _equalise(
-        received,
-        training,
-        pilots,
-        rows,
-        numerology.data_rows,
-        carrier_numbers(numerology),
-        delay_prior(numerology, int(weight[:count].sum()), 0),
-        numerology.tx_antennas,
-        weight,
-        in_header if in_header.any() else in_header[:1],
+        received, sent, delay_prior(numerology, full, 0), numerology.tx_antennas, weight, hit
     )
-    variances = np.broadcast_to(variance, symbols.shape).ravel()
-    word = decode_word(symbols.ravel()[:HEADER_SYMBOLS], variances[:HEADER_SYMBOLS])
+    word = decode_word(symbols, variance)
     header = None if word is None else parse_word(word)
     if word is None or header is None:
         return None
-    known = np.concatenate([training, header_grid(encode_word(word), numerology)])
+    known = np.concatenate([sent.training, header_grid(encode_word(word), numerology)])
     return Opening(header, known, received, line, composite, noise_var, hit)

@@ -210,7 +210,9 @@ def demap(
     """
     levels = _levels(bits_per_symbol)
     y = np.asarray(symbols, dtype=np.complex64).reshape(-1)
-    variance = np.broadcast_to(np.asarray(noise_var, dtype=np.float32), y.shape)
+    variance = np.asarray(noise_var, dtype=np.float32)
+    if variance.shape != y.shape:
+        variance = np.broadcast_to(variance, y.shape)
     if bits_per_symbol <= 2:
         pairs = _demap_antipodal(np.ascontiguousarray(y), variance, np.float32(4.0) * levels[0])
         return np.asarray(pairs.sum(axis=1) if bits_per_symbol == 1 else pairs.reshape(-1))

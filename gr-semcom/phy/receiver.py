@@ -109,6 +109,7 @@ class Receiver:
         known = csi_sent if combiner is not None else None
         self._csi_sent: Mapping[int, ComplexArray] = {} if known is None else known
         self._detector = PreambleDetector(numerology)
+        self._opening_symbols = numerology.training_symbols + numerology.header_ofdm_symbols
         self._buffer = SampleBuffer(numerology.rx_antennas)
         self._position = 0  # the search goes on here
         self._found: Detection | None = None  # start counted from the stream's first sample
@@ -203,10 +204,6 @@ class Receiver:
         self._position = max(position, self._position)
         return True
 
-    @property
-    def _opening_symbols(self) -> int:
-        return self.numerology.training_symbols + self.numerology.header_ofdm_symbols
-
     def _needed(self, found: Detection) -> int:
         """Where the opening ends or, once that is decoded, the frame."""
         symbols = self._opening_symbols
@@ -218,8 +215,6 @@ class Receiver:
         """Decode the header."""
         numerology = self.numerology
         samples = self._buffer.view(found.start, self._needed(found))
-        _, power = _moments(samples)
-        self._gain = _unit_gain(power)
         opening = decode_opening(self._demodulate(samples, found, 0), numerology)
         if opening is None:
             self.counters.header_failures += 1
@@ -247,8 +242,9 @@ class Receiver:
 
         The detected carrier offset is removed, and they are amplified as the opening asks for.
         """
-        mean, power = _moments(samples)
-        offset = _dc_offset(mean, power / samples.shape[1])
+        offset, power = _level(samples)
+        if first == 0:
+            self._gain = _unit_gain(power)
         return ofdm_demodulate(
             samples, self.numerology, self._backoff, found.cfo, first, offset, self._gain
         )
@@ -307,15 +303,16 @@ class Receiver:
             return None
         cells, cell_var = cells[..., :streams], cell_var[..., :streams]
         payload, noise_var = from_cells(cells, cell_var, count, numerology)
-        link = np.maximum(synchronised.power, 1e-30) / synchronised.usual_noise_var
-        drift = synchronised.drift / (2 * np.pi * numerology.samples_per_symbol)
+        heard = zip(synchronised.power, synchronised.usual_noise_var, strict=True)
+        link = [max(float(power), 1e-30) / float(noise) for power, noise in heard]
+        drift = synchronised.drift / (2 * math.pi * numerology.samples_per_symbol)
         return ReceivedFrame(
             header=header,
             payload=payload,
             noise_var=noise_var,
             # The latest there is: feedback is used later.
             csi=synchronised.channel[-1] / np.float32(self._gain),
-            snr_db=float(10 * np.log10(link.mean())),
+            snr_db=10 * math.log10(sum(link) / len(link)),
             cfo_hz=(found.cfo + drift) * numerology.sample_rate,
             start_sample=found.start,
             sample_rate=numerology.sample_rate,
@@ -380,10 +377,13 @@ def _usable(samples: NDArray[np.complex64]) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _moments(samples: NDArray[np.complex64]) -> tuple[NDArray[np.complex64], NDArray[np.float32]]:
-    """Mean and mean power ``[rx]``."""
+def _level(samples: NDArray[np.complex64]) -> tuple[NDArray[np.complex64], float]:
+    """DC offset ``[rx]``, zero where it is hardly more than noise makes it, and mean power.
+
+    The power is that of the strongest antenna.
+    """
     antennas, count = samples.shape
-    mean, power = np.empty(antennas, np.complex64), np.empty(antennas, np.float32)
+    offset, strongest = np.zeros(antennas, np.complex64), 0.0
     # Sums side by side, as wide as vector registers.
     real, imag, square = np.empty((3, 16), np.float32)
     whole = count - count % 16
@@ -400,27 +400,20 @@ def _moments(samples: NDArray[np.complex64]) -> tuple[NDArray[np.complex64], NDA
             real[0] += sample.real
             imag[0] += sample.imag
             square[0] += sample.real * sample.real + sample.imag * sample.imag
-        mean[antenna] = complex(real.sum(), imag.sum()) / count
-        power[antenna] = square.sum() / count
-    return mean, power
+        mean, power = complex(real.sum(), imag.sum()) / count, square.sum() / count
+        # The mean of as many samples has this power where there is no offset.
+        if abs(mean) ** 2 > _DC_SIGNIFICANCE * power / count:
+            offset[antenna] = mean
+        strongest = max(strongest, power)
+    return offset, strongest
 
 
-def _dc_offset(mean: ComplexArray, usual: FloatArray) -> ComplexArray:
-    """DC offset ``[rx]``: the mean, or zero where it is hardly more than it usually is.
-
-    Args:
-        mean: of the samples, ``[rx]``.
-        usual: power that the mean of as many samples has where there is no offset.
-    """
-    return np.where(np.abs(mean) ** 2 > _DC_SIGNIFICANCE * usual, mean, np.complex64(0))
-
-
-def _unit_gain(power: FloatArray) -> float:
+def _unit_gain(power: float) -> float:
     """A gain that makes the mean power of samples about one.
 
     A power of two: it rounds nothing.
 
     Args:
-        power: of each antenna, ``[rx]``.
+        power: of the strongest antenna.
     """
-    return float(2.0 ** -round(math.log2(max(float(power.max()), _LARGEST**-2)) / 2))
+    return float(2.0 ** -round(math.log2(max(power, _LARGEST**-2)) / 2))

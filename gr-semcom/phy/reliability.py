@@ -105,6 +105,7 @@ def _like_neighbours(
     return False
 
 
+@njit(cache=True, nogil=True)
 def unhit(interference: NDArray[np.float64], fewest: int) -> NDArray[np.float64]:
     """Weights ``[symbols]``: 1, and 0 for symbols with interference unless too few were left.
 
@@ -112,8 +113,14 @@ def unhit(interference: NDArray[np.float64], fewest: int) -> NDArray[np.float64]
         interference: ``[symbols, rx]``.
         fewest: symbols that are needed.
     """
-    weight = (interference.max(axis=1) == 0).astype(np.float64)
-    return weight if weight.sum() >= fewest else np.ones(weight.size)
+    weight = np.ones(interference.shape[0])
+    for row in range(weight.size):
+        for antenna in range(interference.shape[1]):
+            if interference[row, antenna] != 0.0:
+                weight[row] = 0.0
+    if weight.sum() < fewest:
+        weight[:] = 1.0
+    return weight
 
 
 @lru_cache(maxsize=64)
