@@ -12,7 +12,8 @@ from torch import Tensor
 from semcom_models.cifar10 import load_cifar10
 from semcom_models.codecs.base import Codec, Request
 from semcom_models.data import find_pictures, load_picture, picture_of_rgb8
-from semcom_models.metrics import mse, psnr_of_mse_db
+from semcom_models.metrics import mse
+from semcom_models.psnr import psnr_of_mse_db
 from semcom_phy.exchange import ChannelState
 from semcom_phy.fragments import channel_uses
 from semcom_phy.ideal import IdealLink

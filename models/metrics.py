@@ -8,9 +8,8 @@ All measures compare pictures as a user sees them and as they are saved: clipped
 from __future__ import annotations
 
 import functools
-import math
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from pytorch_msssim import ms_ssim as _ms_ssim
@@ -18,9 +17,7 @@ from pytorch_msssim import ssim as _ssim
 from torch import Tensor
 
 from semcom_models.data import round_to_8_bit
-
-PSNR_LIMIT_DB = 100.0
-"""PSNR of pictures that are the same; keeps means over pictures finite."""
+from semcom_models.psnr import psnr_of_mse_db
 
 SSIM_WINDOW = 11
 """Side of the Gaussian window of SSIM in pixels; smaller pictures have no SSIM."""
@@ -44,26 +41,12 @@ def mse(received: Tensor, sent: Tensor) -> float:
 
 
 def psnr_db(received: Tensor, sent: Tensor) -> float:
-    """Peak signal-to-noise ratio in dB, at most :data:`PSNR_LIMIT_DB`.
+    """Peak signal-to-noise ratio in dB, at most :data:`semcom_models.psnr.PSNR_LIMIT_DB`.
 
     Raises:
         ValueError: pictures of different shapes.
     """
-    return _psnr_db(mse(received, sent))
-
-
-def psnr_of_mse_db(errors: Iterable[float]) -> float:
-    """PSNR in dB of the mean of the pictures' :func:`mse`.
-
-    What ADJSCC's Table I reports, in place of the mean of the pictures' PSNRs; never above it.
-
-    Raises:
-        ValueError: no errors.
-    """
-    values = list(errors)
-    if not values:
-        raise ValueError("the PSNR of no pictures was asked for")
-    return _psnr_db(math.fsum(values) / len(values))
+    return psnr_of_mse_db([mse(received, sent)])
 
 
 def ssim(received: Tensor, sent: Tensor) -> float | None:
@@ -140,7 +123,3 @@ def _check_shapes(received: Tensor, sent: Tensor) -> None:
         raise ValueError(
             f"pictures of {list(received.shape)} and {list(sent.shape)} cannot be compared"
         )
-
-
-def _psnr_db(error: float) -> float:
-    return PSNR_LIMIT_DB if error <= 0 else min(PSNR_LIMIT_DB, -10 * math.log10(error))

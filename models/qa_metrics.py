@@ -9,14 +9,13 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from semcom_models import metrics
 from semcom_models.metrics import (
     LPIPS_SIDE,
-    PSNR_LIMIT_DB,
     lpips,
     ms_ssim,
     mse,
     psnr_db,
-    psnr_of_mse_db,
     ssim,
 )
+from semcom_models.psnr import PSNR_LIMIT_DB, psnr_of_mse_db
 
 
 def noisy_pair(side: int = 64, sigma: float = 0.05) -> tuple[torch.Tensor, torch.Tensor]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
@@ -24,14 +25,16 @@ from ota_runner.precoding import precoding
 from ota_runner.radios import LinkPlan, OpenRadio, RadioChoice
 from ota_runner.record import Manifest, PictureRecord, RunFolder, first_difference
 from ota_runner.report import write_report
-from ota_runner.run import Job, Observer, send_pictures
 from ota_runner.schedule import Schedule, schedule
 from ota_runner.summary import Summary, summarise
 from ota_runner.versions import machine, versions
 from semcom_models.codecs import registry
-from semcom_models.codecs.base import Codec
 from semcom_models.codecs.separate_mcs import HINDSIGHT
 from semcom_phy.named_channels import FADING_NAMES
+
+if TYPE_CHECKING:
+    from ota_runner.run import Observer
+    from semcom_models.codecs.base import Codec
 
 DONE = ("completed", "lost")
 """What ``--resume`` leaves alone; a picture that failed is tried again."""
@@ -114,6 +117,8 @@ def run_job(
         RadioUnavailable: the radio is not there.
         OutputFailed: the folder cannot be written any more.
     """
+    from ota_runner.run import Job, send_pictures  # with PyTorch, which takes a while
+
     run, mimo = settings.run, precoding(settings)
     loop = feedback_loop(run, choice.simulated)
     plan = schedule(run, choice)

@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from ota_runner.errors import UsageError
-from semcom_models.data import UnreadablePicture, find_pictures, load_picture, sample_pictures
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,13 @@ def open_pictures(images: Path | None) -> list[Picture]:
     Raises:
         UsageError: nothing there, or a picture named by itself cannot be read.
     """
+    from semcom_models.data import (  # with PyTorch, which takes a while
+        UnreadablePicture,
+        find_pictures,
+        load_picture,
+        sample_pictures,
+    )
+
     if images is None:
         samples = sample_pictures()
         return [

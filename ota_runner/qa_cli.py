@@ -32,6 +32,7 @@ from semcom_models import metrics
 from semcom_models.codecs import registry
 from semcom_models.codecs.base import Codec
 from semcom_models.data import load_picture
+from semcom_models.psnr import PSNR_LIMIT_DB
 from semcom_phy.exchange import ReceivedDigital, Reception
 from semcom_phy.ideal import IdealLink
 
@@ -339,7 +340,7 @@ def test_pictures_without_an_error(tmp_path: Path) -> None:
         execute(["--radio", "ideal", "--scheme", "linear", *images, "--output", str(output)]) == 0
     )
     summary = json.loads((output / "summary.json").read_text())
-    assert summary["psnr_db"] == summary["psnr_of_mse_db"] == metrics.PSNR_LIMIT_DB
+    assert summary["psnr_db"] == summary["psnr_of_mse_db"] == PSNR_LIMIT_DB
 
 
 def test_ctrl_c_then_resume_equals_a_run_in_one_go(
@@ -763,6 +764,17 @@ def test_schemes_say_which_programs_are_missing(
     assert missing()["vvc+ldpc vvc"] is None
     assert execute(["schemes"]) == 0
     assert "vvencapp" not in capsys.readouterr().out
+
+
+def test_what_sends_no_pictures_imports_no_torch(tmp_path: Path) -> None:
+    calls = [["--help"], ["--radio", "ideal", "--help"], ["schemes"], ["report", str(tmp_path)]]
+    script = (
+        "import sys; from ota_runner.cli import execute; "
+        f"codes = [execute(words) for words in {calls!r}]; "
+        "sys.exit(codes != [0, 0, 0, 2] or 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_choice_in_hindsight_is_refused_before_anything_is_sent(

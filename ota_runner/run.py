@@ -28,6 +28,7 @@ from semcom_models import metrics
 from semcom_models.codecs import registry
 from semcom_models.codecs.base import Codec, Request, decode_picture
 from semcom_models.data import save_picture
+from semcom_models.psnr import psnr_of_mse_db
 from semcom_phy.channel_knowledge import ChannelKnowledge
 from semcom_phy.exchange import ChannelState, Reception, Transmission
 from semcom_phy.fragments import channel_uses
@@ -249,7 +250,7 @@ def _carry(
 def _compare(received: Tensor, sent: Tensor) -> dict[str, float | None]:
     error = metrics.mse(received, sent)
     return {
-        "psnr_db": metrics.psnr_of_mse_db([error]),
+        "psnr_db": psnr_of_mse_db([error]),
         "ssim": metrics.ssim(received, sent),
         "ms_ssim": metrics.ms_ssim(received, sent),
         "mse": error,

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from ota_runner.record import FeedbackRecord, Finite, Latency, Manifest, PictureRecord
-from semcom_models.metrics import psnr_of_mse_db
+from semcom_models.psnr import psnr_of_mse_db
 
 
 class _Strict(BaseModel):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ota_runner.config import Settings
 from ota_runner.console import ProgressView, number, say
@@ -17,7 +18,9 @@ from ota_runner.main_job import DONE, Invocation, open_codec, run_job, run_to_re
 from ota_runner.record import PictureRecord, RunFolder
 from ota_runner.schedule import schedule
 from ota_runner.sweep_record import SweepRecord, SweptRun
-from semcom_models.codecs.base import Codec
+
+if TYPE_CHECKING:
+    from semcom_models.codecs.base import Codec
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,16 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import BaseModel
 
-from semcom_models.codecs.base import Codec
 from semcom_models.codecs.presets import Offer, PresetInfo, find_offers
 from semcom_models.codecs.weights import BadWeights, weights_id
 from semcom_phy.exchange import CodecLabel
+
+if TYPE_CHECKING:
+    from semcom_models.codecs.base import Codec
 
 __all__ = [
     "BadWeights",
@@ -77,7 +80,7 @@ class SchemeInfo:
     bound: bool = False
 
 
-Factory = Callable[[PresetInfo, Path | None], Codec]
+Factory: TypeAlias = "Callable[[PresetInfo, Path | None], Codec]"
 """Opens a preset, given the path of its weights file (None where nothing is learned)."""
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Weights files: safetensors whose metadata says what they are for."""
+"""Weights files: safetensors whose metadata says what they are for.
+
+PyTorch, which takes a while, is imported only where tensors are read or written.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
-from torch import Tensor
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 FORMAT = "semcom-weights-1"
 """Value of the ``format`` metadata key."""
@@ -69,6 +74,8 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor], info: WeightsInfo) -
     Raises:
         OSError: the file cannot be written.
     """
+    from safetensors.torch import save_file
+
     metadata = {
         "format": FORMAT,
         "scheme": info.scheme,
@@ -90,7 +97,7 @@ def read_info(path: Path) -> WeightsInfo:
         BadWeights: missing, corrupt, or not a weights file of this project.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
             shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118
     except FileNotFoundError:
@@ -125,6 +132,9 @@ def load_weights(path: Path, network: torch.nn.Module) -> None:
     Raises:
         BadWeights: missing, corrupt, names or shapes that do not fit, or values not finite.
     """
+    import torch
+    from safetensors.torch import load_file
+
     read_info(path)
     try:
         tensors = load_file(path)

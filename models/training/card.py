@@ -13,7 +13,7 @@ from torch import Tensor
 from semcom_models.codecs.base import Codec
 from semcom_models.data import sample_pictures
 from semcom_models.evaluation import Reached, evaluate
-from semcom_models.metrics import psnr_of_mse_db
+from semcom_models.psnr import psnr_of_mse_db
 
 LOSSES = (0.0, 0.05, 0.1, 0.2, 0.4)
 """Shares of lost frames at which graceful degradation is shown."""
