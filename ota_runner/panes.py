@@ -12,6 +12,9 @@ from ota_runner import thumbnails
 from ota_runner.console import number
 from ota_runner.record import PictureRecord, RunFolder
 
+SHOWN = 48
+"""Pictures that a page shows at most."""
+
 
 @dataclass(frozen=True)
 class Pane:

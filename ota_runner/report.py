@@ -28,15 +28,13 @@ from ota_runner.figures import (
 from ota_runner.fragment_strip import Strip, strips
 from ota_runner.frame_figures import channel_figure, estimates_figure
 from ota_runner.pages import environment
-from ota_runner.panes import Pane, error_pane, received_pane, sent_pane, sizes
-from ota_runner.record import DigitalRecord, PictureRecord, RunFolder
+from ota_runner.panes import SHOWN, Pane, error_pane, received_pane, sent_pane, sizes
+from ota_runner.record import DigitalRecord, PictureRecord, RunFolder, write_atomically
 from ota_runner.remains import Remains, salvage
+from ota_runner.side_by_side import side_by_side_page
 from ota_runner.signal_figures import signal_figures
 from ota_runner.signal_records import SignalRecord
 from ota_runner.summary import Summary
-
-SHOWN = 48
-"""Pictures that a report shows at most, spread from the worst to the best."""
 
 ROWS = 500
 """Rows that its table has at most."""
@@ -61,20 +59,38 @@ class PictureView:
 
 def command(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="folders of runs")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="a page of all of these runs side by side, as in all.html"),
+    ] = None,
 ) -> None:
-    """Make report.html and summary.json of runs anew, also of runs that were cut short."""
-    for path in runs:
-        folder = RunFolder.open(path)
-        unfinished = [] if folder.has_summary else ["there was no summary.json"]
-        remains = salvage(folder)
-        for line in (*unfinished, *remains.missing):
-            say(f"{path}: {line}")
+    """Make report.html and summary.json of runs anew, also of runs that were cut short.
+
+    With --output also one page that shows the same pictures of all runs next to each other.
+    """
+    remains = [salvage(RunFolder.open(path)) for path in runs]
+    for run in remains:
+        _report(run)
+    if output is not None:
         try:
-            if remains.identified:
-                folder.write_summary(remains.summary)
-            print(f"report: {write_report(folder)}")
-        except OutputFailed as error:
-            raise UsageError(f"cannot write to {path}: {error.__cause__}") from error
+            write_atomically(output, side_by_side_page(remains, output))
+        except OSError as error:
+            raise UsageError(f"cannot write to --output {output}: {error.strerror}") from error
+        print(f"side by side: {output}")
+
+
+def _report(run: Remains) -> None:
+    """Sum up and report what is left of a run, and say what is missing."""
+    path = run.folder.path
+    unfinished = [] if run.folder.has_summary else ["there was no summary.json"]
+    for line in (*unfinished, *run.missing):
+        say(f"{path}: {line}")
+    try:
+        if run.identified:
+            run.folder.write_summary(run.summary)
+        print(f"report: {write_report(run.folder)}")
+    except OutputFailed as error:
+        raise UsageError(f"cannot write to {path}: {error.__cause__}") from error
 
 
 def write_report(folder: RunFolder) -> Path:

@@ -71,7 +71,7 @@ def _constellation(
             y=points.imag.tolist(),
             mode="markers",
             name="as sent",
-            marker={"symbol": "cross-thin", "size": 9, "line": {"width": 2, "color": LOST}},
+            marker={"symbol": "cross-thin", "size": 7, "line": {"width": 1.5, "color": LOST}},
             hoverinfo="skip",
         )
     farthest = max(1.5, _reach([symbols for _, symbols in sections]))
@@ -118,10 +118,6 @@ def _spectrum(signals: Sequence[SignalRecord], sample_rate: float) -> dict[str, 
 
 def _mean(spectra: Sequence[Sequence[Sequence[float]]]) -> list[NDArray[np.float64]]:
     """Mean of densities in dB ``[antennas][bins]``, those of unlike shape aside, as powers."""
-    known = [np.array(antennas) for antennas in spectra if antennas and _even(antennas)]
+    known = [np.array(antennas) for antennas in spectra if antennas]
     alike = [densities for densities in known if densities.shape == known[0].shape]
     return list(np.mean(10 ** (np.stack(alike) / 10), axis=0)) if alike else []
-
-
-def _even(antennas: Sequence[Sequence[float]]) -> bool:
-    return len({len(antenna) for antenna in antennas}) == 1

@@ -8,10 +8,10 @@ the picture is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from semcom_phy.digital import MCS
 from semcom_phy.exchange import (
@@ -41,9 +41,18 @@ _Parts = Annotated[
     tuple[Annotated[int, Field(ge=-_FARTHEST, le=_FARTHEST)], ...], Field(max_length=SYMBOLS)
 ]
 _Decibels = Annotated[float, Field(ge=-250, le=250)]
+
+
+def _alike(antennas: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
+    if len({len(antenna) for antenna in antennas}) > 1:
+        raise ValueError("all antennas have as many frequencies")
+    return antennas
+
+
 _Spectra = Annotated[
     tuple[Annotated[tuple[_Decibels, ...], Field(min_length=2, max_length=_BINS)], ...],
     Field(max_length=_ANTENNAS),
+    AfterValidator(_alike),
 ]
 
 
@@ -66,6 +75,12 @@ class SymbolRecord(_Strict):
     bits_per_symbol: Annotated[int, Field(ge=1, le=8)] | None = None
     i: _Parts
     q: _Parts
+
+    @model_validator(mode="after")
+    def _paired(self) -> Self:
+        if len(self.i) != len(self.q):
+            raise ValueError(f"{len(self.i)} real parts for {len(self.q)} imaginary ones")
+        return self
 
 
 class SignalRecord(_Strict):
