@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from gnuradio.semcom.feedback_socket import FeedbackSender, require_local
 from gnuradio.semcom.guard import GuardedBlock
-from gnuradio.semcom.pdu import Pmt, feedback_from_pmt
+from gnuradio.semcom.pdu import Pmt, feedback_from_pmt, is_end_of_stream
 
 
 class FeedbackSink(GuardedBlock):
     """Sends feedback over ZMQ to a :class:`gnuradio.semcom.FeedbackSource`.
 
     Message ports: ``feedback`` in, as a :class:`~gnuradio.semcom.receiver.Receiver` publishes it.
-    What nobody takes is dropped.
+    What nobody takes is dropped; ``PMT_EOF`` ends the block.
 
     Args:
         endpoint: of the source, on this machine.
@@ -41,6 +41,9 @@ class FeedbackSink(GuardedBlock):
             self._sender.close()
 
     def _on_feedback(self, message: Pmt) -> None:
+        if is_end_of_stream(message):
+            self.finish()
+            return
         assert self._sender is not None
         self._sender.send(feedback_from_pmt(message))
         self.sent, self.dropped = self._sender.sent, self._sender.dropped

@@ -47,6 +47,8 @@ class PrecodedGrids(GuardedBlock):
         """The PDU to give for a grid that was taken, None for none."""
 
     def _on_csi(self, message: Pmt) -> None:
+        if is_end_of_stream(message):
+            return
         report = feedback_from_pmt(message)
         if report.csi is None:
             return

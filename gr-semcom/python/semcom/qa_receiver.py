@@ -25,10 +25,10 @@ class Collect(GuardedBlock):
         super().__init__("collect")
         self.receptions: list[Pmt] = []
         self.reports: list[dict[str, float]] = []
-        self.feedback: list[dict[str, float]] = []
+        self.feedback: list[Pmt] = []
         self.handle("receptions", self.take)
         self.handle("frames", lambda message: self.reports.append(pmt.to_python(message)))
-        self.handle("feedback", lambda message: self.feedback.append(pmt.to_python(message)))
+        self.handle("feedback", self.feedback.append)
 
     def take(self, message: Pmt) -> None:
         self.receptions.append(message)
@@ -75,7 +75,7 @@ def test_a_picture_and_its_reports_come_out() -> None:
     assert all(abs(report["snr_db"] - 20) < 1 for report in collect.reports)
     assert all(abs(report["cfo_hz"]) < 50 for report in collect.reports)
     assert collect.reports[0]["stream_time_s"] * 1e6 == 777
-    assert collect.feedback[0]["snr_db"] == reception.snr_db
+    assert pmt.to_python(collect.feedback[0])["snr_db"] == reception.snr_db
     assert receiver.counters.frames == 3
 
 
@@ -105,7 +105,7 @@ def test_a_stream_cut_short_gives_what_had_arrived() -> None:
 def test_a_stream_cut_in_the_first_frame_gives_nothing() -> None:
     _, collect = receive(waveform()[:5000])
     assert len(collect.receptions) == 1
-    assert not collect.feedback
+    assert list(map(is_end_of_stream, collect.feedback)) == [True]
 
 
 def test_samples_that_are_no_numbers_cost_no_more_than_themselves() -> None:

@@ -41,7 +41,8 @@ class Receiver(GuardedBlock):
       Where nothing is connected they are not made.
     * ``feedback``: what a transmitter may know, messages of
       :func:`gnuradio.semcom.pdu.feedback_to_pmt`: after each frame its channel, where there are
-      ``reports``, and after each picture its SNR, before the picture itself is published.
+      ``reports``, and after each picture its SNR, before the picture itself is published;
+      ``PMT_EOF`` at the end.
 
     Args:
         numerology: of the waveform.
@@ -95,6 +96,7 @@ class Receiver(GuardedBlock):
         self._put(self._assembler.flush())
         self.publish("receptions", end_of_stream())
         self.publish("symbols", end_of_stream())
+        self.publish("feedback", end_of_stream())
 
     def flush_picture(self, done: Callable[[], None]) -> None:
         """Deliver the picture being received with what has arrived of it, then call ``done``.
