@@ -117,15 +117,11 @@ class SampleChannel:
     def __init__(
         self, config: ChannelConfig, numerology: Numerology, seed: int | Sequence[int] = 0
     ) -> None:
-        if abs(config.cfo_hz) > numerology.sample_rate / 2:
-            raise ValueError(
-                f"carrier offset of {config.cfo_hz} Hz does not fit a sample rate of "
-                f"{numerology.sample_rate}"
-            )
+        require_carrier_offset(config.cfo_hz, numerology)
         self.config, self._numerology = config, numerology
         self.set_snr_db(config.snr_db)
         self._rx, self._tx = numerology.rx_antennas, numerology.tx_antennas
-        self._turns = config.cfo_hz / numerology.sample_rate
+        self._turns, self._phase = config.cfo_hz / numerology.sample_rate, config.phase
         sequence = np.random.SeedSequence(seed)
         self._noise = np.random.default_rng(sequence)
         # The first child is the fading's, see realise().
@@ -141,6 +137,19 @@ class SampleChannel:
     def set_snr_db(self, snr_db: float | None) -> None:
         """Choose the noise of the samples that come out from now on, as in the configuration."""
         self._noise_scale = None if snr_db is None else math.sqrt(0.5 * 10 ** (-snr_db / 10))
+
+    def set_cfo_hz(self, cfo_hz: float) -> None:
+        """Choose the carrier offset of the samples that come out from now on.
+
+        The phase goes on from where it is.
+
+        Raises:
+            ValueError: an offset beyond half the sample rate.
+        """
+        require_carrier_offset(cfo_hz, self._numerology)
+        turns = cfo_hz / self._numerology.sample_rate
+        self._phase += 2 * math.pi * (((self._turns - turns) * self._position) % 1.0)
+        self._turns = turns
 
     def process(self, samples: ComplexArray) -> ComplexArray:
         """Pass a piece of the stream.
@@ -175,9 +184,9 @@ class SampleChannel:
         position = self._position + np.arange(samples.shape[1])
         self._position += samples.shape[1]
         samples = self._with_interference(samples, position)
-        if self._turns or self.config.phase:
+        if self._turns or self._phase:
             angle = (self._turns * position) % 1.0
-            turn = np.exp(1j * (2 * np.pi * angle + self.config.phase))
+            turn = np.exp(1j * (2 * np.pi * angle + self._phase))
             samples = samples * turn.astype(np.complex64)
         if self._noise_scale is not None:
             noise = _gaussian(self._noise, (self._rx, position.size), self._noise_scale)
@@ -212,6 +221,19 @@ class SampleChannel:
         if self._gaps is not None and position.size:
             heard &= self._gaps.keep(int(position[0]), position.size)
         return heard
+
+
+def require_carrier_offset(cfo_hz: float, numerology: Numerology) -> None:
+    """Check that a carrier offset can be told from its aliases.
+
+    Raises:
+        ValueError: it lies beyond half the sample rate.
+    """
+    if not abs(cfo_hz) <= numerology.sample_rate / 2:
+        raise ValueError(
+            f"carrier offset of {cfo_hz} Hz does not fit a sample rate of "
+            f"{numerology.sample_rate}"
+        )
 
 
 def _gaussian(generator: np.random.Generator, shape: tuple[int, int], scale: float) -> ComplexArray:

@@ -10,7 +10,7 @@ import pmt
 from gnuradio import gr
 from gnuradio.semcom.guard import Arrays, GuardedBlock
 
-from semcom_phy.channel import ChannelConfig, SampleChannel
+from semcom_phy.channel import ChannelConfig, SampleChannel, require_carrier_offset
 from semcom_phy.exchange import ComplexArray
 from semcom_phy.numerology import Numerology
 
@@ -74,6 +74,18 @@ class LoopbackChannel(GuardedBlock):
         """
         self._config = replace(self._config, snr_db=snr_db)
 
+    def set_cfo_hz(self, cfo_hz: float) -> None:
+        """Choose the carrier offset from the next picture on; the phase does not jump.
+
+        Args:
+            cfo_hz: as in the configuration.
+
+        Raises:
+            ValueError: an offset beyond half the sample rate.
+        """
+        require_carrier_offset(cfo_hz, self._numerology)
+        self._config = replace(self._config, cfo_hz=cfo_hz)
+
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
         # Asking for nothing gets what is pending out after the input has ended.
         return [0 if self._pending.shape[1] else 1] * ninputs
@@ -102,6 +114,7 @@ class LoopbackChannel(GuardedBlock):
         for tag, burst in zip(tags, bursts, strict=True):
             if self._continues:
                 self._channel.set_snr_db(self._config.snr_db)
+                self._channel.set_cfo_hz(self._config.cfo_hz)
             else:
                 heard.append(self._channel.flush())
                 seed = [self._seed, pmt.to_long(tag.value)]

@@ -98,6 +98,21 @@ def test_the_noise_of_a_channel_that_continues_changes_with_the_picture() -> Non
     assert power[2] == pytest.approx(0.01, rel=0.05)
 
 
+@pytest.mark.parametrize("continues", [False, True])
+def test_the_carrier_offset_changes_with_the_picture(continues: bool) -> None:
+    tone = np.ones((1, 40_000), np.complex64)
+    block = LoopbackChannel(ChannelConfig(cfo_hz=1e3), numerology("narrow"), continues=continues)
+    block.set_cfo_hz(-2e3)
+    received, _ = through_block(tone, block, 1, 100_000, (20_000, 1))
+    turns = np.angle(received[0, 1:] * received[0, :-1].conj()) / (2 * np.pi) * 1e6
+    assert turns[1000:19_900] == pytest.approx(1e3, abs=1)
+    assert turns[20_100:39_000] == pytest.approx(-2e3, abs=1)
+    # A jump of the phase would be one large turn; of a fresh channel it means nothing.
+    assert np.abs(turns[1000:39_000]).max() < 2001 or not continues
+    with pytest.raises(ValueError, match="sample rate"):
+        block.set_cfo_hz(float("nan"))
+
+
 def test_no_tag_passes() -> None:
     block = LoopbackChannel(ChannelConfig(), numerology("narrow"))
     received, tags = through_block(noise(1, 5000), block, 1, 100_000, (100, 0))
