@@ -415,13 +415,18 @@ class Assembler:
 
     def flush(self) -> list[Reception]:
         """Complete the open picture, if any, with what has arrived of it."""
-        picture, self._open = self._open, None
-        if picture is None:
-            return []
-        if len(picture.frames) < _FEWEST_ARRIVED * picture.fragments:
+        picture, reception = self._open, self.so_far()
+        self._open = None
+        if picture is not None and reception is None:
             self.counts.faint += len(picture.frames)
-            return []
-        return [assemble(picture.header, picture.fragments, picture.frames)]
+        return [] if reception is None else [reception]
+
+    def so_far(self) -> Reception | None:
+        """What has arrived of the open picture; None where there is none, or next to nothing."""
+        picture = self._open
+        if picture is None or len(picture.frames) < _FEWEST_ARRIVED * picture.fragments:
+            return None
+        return assemble(picture.header, picture.fragments, picture.frames)
 
     def _fits(self, frame: ReceivedFrame) -> bool:
         """Whether a frame can belong to any picture on this link."""

@@ -274,6 +274,21 @@ def test_expires_when_its_last_frame_should_have_ended():
         assert assembler.expire(end) == []
 
 
+def test_what_has_arrived_so_far_can_be_looked_at():
+    frames = as_received(fragment(picture(analog(20_000)), 0, SHORT))
+    assembler = Assembler(SHORT)
+    assert assembler.so_far() is None
+    for index, frame in enumerate(frames[:-1]):
+        assert assembler.add(frame) == []
+        reception = assembler.so_far()
+        assert reception.fragments.tolist() == [i <= index for i in range(len(frames))]
+        (section,) = reception.sections
+        assert section.erased.mean() == pytest.approx(1 - (index + 1) / len(frames), abs=0.01)
+    (whole,) = assembler.add(frames[-1])
+    assert whole.fragments.all()
+    assert assembler.so_far() is None
+
+
 def test_duplicates_after_the_end_open_nothing():
     frames = as_received(fragment(picture(analog(2000)), 4, SHORT))
     assembler = Assembler(SHORT)

@@ -11,6 +11,7 @@ Importing this imports no torch; the blocks that run a codec do, when they are m
 
 from dataclasses import replace
 
+from gnuradio.semcom.arriving_pictures import ArrivingPictures
 from gnuradio.semcom.decoder import Decoder
 from gnuradio.semcom.encoder import Encoder
 from gnuradio.semcom.feedback_sink import FeedbackSink
@@ -25,6 +26,8 @@ from gnuradio.semcom.pcen_precoder import PcenPrecoder
 from gnuradio.semcom.picture_sink import PictureSink
 from gnuradio.semcom.picture_source import PictureSource
 from gnuradio.semcom.receiver import Receiver
+from gnuradio.semcom.semantic_receiver import SemanticReceiver
+from gnuradio.semcom.semantic_transmitter import SemanticTransmitter
 
 from semcom_phy.channel import ChannelConfig, ChannelTap
 from semcom_phy.csi_feedback import CsiReports
@@ -33,6 +36,7 @@ from semcom_phy.named_precoding import named_precoding
 from semcom_phy.numerology import Numerology, preset
 
 __all__ = [
+    "ArrivingPictures",
     "ChannelConfig",
     "ChannelTap",
     "CsiReports",
@@ -49,6 +53,8 @@ __all__ = [
     "PictureSink",
     "PictureSource",
     "Receiver",
+    "SemanticReceiver",
+    "SemanticTransmitter",
     "check",
     "named_channel",
     "named_precoding",

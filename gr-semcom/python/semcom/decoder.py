@@ -8,10 +8,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gnuradio.semcom.installed_codecs import InstalledCodecs, Undecodable
 from gnuradio.semcom.pdu import Pmt, picture_to_pdu, reception_from_pdu
 from gnuradio.semcom.worker import WorkerBlock
-
-from semcom_phy.exchange import CodecLabel
 
 if TYPE_CHECKING:
     from semcom_models.codecs.base import Codec
@@ -37,39 +36,15 @@ class Decoder(WorkerBlock):
 
     def __init__(self, codecs: Sequence[Codec] = (), weights: str | Path = "") -> None:
         super().__init__("semcom_decoder", "receptions", "pictures")
-        self._codecs = list(codecs)
-        self._weights = Path(weights) if str(weights) else None
+        self._codecs = InstalledCodecs(codecs, weights)
         self.undecodable = 0
 
     def work_on(self, message: Pmt) -> Iterable[Pmt]:
-        import torch
-
-        from semcom_models.codecs.base import decode_picture
-        from semcom_models.codecs.registry import NoWeights, UnknownScheme
-
         reception = reception_from_pdu(message)
         number = reception.header.picture
         try:
-            codec = self._codec_for(reception.header.label)
-        except (NoWeights, UnknownScheme) as error:
-            return self._drop(number, error)
-        try:
-            with torch.no_grad():
-                picture = decode_picture(codec, reception)
-        except ValueError as error:
-            return self._drop(number, error)
-        return [picture_to_pdu(number, picture.cpu().numpy())]
-
-    def _drop(self, number: int, error: ValueError) -> Iterable[Pmt]:
-        self.undecodable += 1
-        _log.warning("picture %d cannot be decoded: %s", number, error)
-        return []
-
-    def _codec_for(self, label: CodecLabel) -> Codec:
-        from semcom_models.codecs.registry import for_label
-
-        for codec in self._codecs:
-            own = codec.label
-            if (own.codec, own.preset, own.weights) == (label.codec, label.preset, label.weights):
-                return codec
-        return for_label(label, self._weights)
+            return [picture_to_pdu(number, self._codecs.decode(reception))]
+        except Undecodable as error:
+            self.undecodable += 1
+            _log.warning("picture %d cannot be decoded: %s", number, error)
+            return []

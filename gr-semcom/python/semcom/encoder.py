@@ -15,6 +15,7 @@ from gnuradio.semcom.pdu import (
 from gnuradio.semcom.worker import WorkerBlock
 
 from semcom_phy.channel_knowledge import ChannelKnowledge, FeedbackCounters
+from semcom_phy.exchange import ChannelState
 
 if TYPE_CHECKING:
     from semcom_models.codecs.base import Codec
@@ -75,6 +76,11 @@ class Encoder(WorkerBlock):
             ValueError: an SNR out of range.
         """
         self._known.set_default_snr_db(snr_db)
+
+    @property
+    def channel(self) -> ChannelState:
+        """What the encoder goes by now."""
+        return self._known.state()
 
     @property
     def feedback(self) -> FeedbackCounters:

@@ -8,7 +8,7 @@ from collections import deque
 import numpy as np
 import pmt
 from gnuradio.semcom.guard import WORK_DONE, Arrays, GuardedBlock
-from gnuradio.semcom.pdu import Pmt, frame_from_pdu, is_end_of_stream
+from gnuradio.semcom.pdu import Pmt, frame_symbols_from_pdu, is_end_of_stream
 
 from semcom_phy.exchange import ComplexArray
 
@@ -68,4 +68,4 @@ class FrameSymbols(GuardedBlock):
         elif len(self._waiting) == _FRAMES_WAITING:
             self.dropped += 1
         else:
-            self._waiting.append(frame_from_pdu(message))
+            self._waiting.append(frame_symbols_from_pdu(message))

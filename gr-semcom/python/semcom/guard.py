@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -163,11 +163,13 @@ class GuardedBlock(gr.basic_block):  # type: ignore[misc]
 
 
 def join(blocks: Iterable[object]) -> None:
-    """Make the guarded ones among ``blocks`` a flowgraph of their own: an error ends only them."""
+    """Make the guarded ones among ``blocks`` a flowgraph of their own: an error ends only them.
+
+    Those within hierarchical blocks are among them.
+    """
     flowgraph = object()
-    for block in blocks:
-        if isinstance(block, GuardedBlock):
-            block.flowgraph = flowgraph
+    for block in _guarded(blocks):
+        block.flowgraph = flowgraph
 
 
 def check(blocks: gr.top_block | Iterable[object]) -> None:
@@ -175,12 +177,20 @@ def check(blocks: gr.top_block | Iterable[object]) -> None:
 
     Args:
         blocks: a top block that keeps its blocks as attributes, as Companion's do, or the
-            blocks themselves.
+            blocks themselves. Hierarchical blocks are looked into likewise.
 
     Raises:
         Exception: the first block's error.
     """
-    found = vars(blocks).values() if isinstance(blocks, gr.top_block) else blocks
-    for block in found:
-        if isinstance(block, GuardedBlock) and block.error is not None:
+    for block in _guarded([blocks] if isinstance(blocks, gr.hier_block2) else blocks):
+        if block.error is not None:
             raise block.error
+
+
+def _guarded(blocks: Iterable[object]) -> Iterator[GuardedBlock]:
+    """The guarded blocks among ``blocks``, and in the attributes of hierarchical ones."""
+    for block in blocks:
+        if isinstance(block, GuardedBlock):
+            yield block
+        elif isinstance(block, gr.hier_block2):
+            yield from _guarded(vars(block).values())

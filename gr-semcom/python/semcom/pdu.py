@@ -6,7 +6,8 @@ Every message is a PDU, ``pmt.cons(metadata, uniform vector)``:
 * picture: ``f32vector`` of ``[3, H, W]`` pixels in [0, 1]; metadata ``picture``, ``height``,
   ``width``;
 * frame, as received: ``c32vector`` of the payload ``[streams, k]``, row by row; the metadata are
-  those of :func:`frame_report`;
+  those of :func:`frame_report`, and what else an assembler asks of a frame: ``noise``, an
+  ``f32vector`` as long, ``header`` of the picture, ``sample_rate``;
 * transmission and reception: ``c32vector`` with the symbols of all analogue sections one after
   the other, row by row; the metadata hold the header, the sections (bits of digital ones
   included) and, for a transmission, the encoder's notes and the
@@ -44,6 +45,7 @@ from semcom_phy.exchange import (
     Transmission,
 )
 from semcom_phy.fragments import ReceivedFrame
+from semcom_phy.header import FrameHeader
 
 Pmt: TypeAlias = Any
 """A polymorphic type of GNU Radio; its Python binding has no static type."""
@@ -54,6 +56,9 @@ _VECTORS: dict[str, tuple[Callable[[int, int], Pmt], Callable[[Pmt], bool]]] = {
     "u1": (pmt.make_u8vector, pmt.is_u8vector),
     "i8": (pmt.make_s64vector, pmt.is_s64vector),
 }
+
+_BEYOND_REPORT = ("noise", "header", "sample_rate")
+"""What the PDU of a frame tells beside the report on it."""
 
 _capsule_pointer = ctypes.pythonapi.PyCapsule_GetPointer
 _capsule_pointer.restype = ctypes.c_void_p
@@ -218,23 +223,8 @@ def transmission_from_pdu(pdu: Pmt) -> tuple[int, Transmission, ChannelState]:
 
 def reception_to_pdu(reception: Reception) -> Pmt:
     """PDU of a received picture."""
-    header = reception.header
-    table = [
-        _dict(
-            digital=pmt.from_bool(e.digital),
-            length=pmt.from_long(e.length),
-            mcs=pmt.from_long(e.mcs),
-            streams=pmt.from_long(e.streams),
-            in_turn=pmt.from_bool(e.in_turn),
-        )
-        for e in header.sections
-    ]
     meta = _dict(
-        picture=pmt.from_long(header.picture),
-        height=pmt.from_long(header.height),
-        width=pmt.from_long(header.width),
-        label=_label_to_pmt(header.label),
-        table=_list(table),
+        header=_header_to_pmt(reception.header),
         sections=_list([_received_to_pmt(s) for s in reception.sections]),
         noise_var=pmt.from_double(reception.noise_var),
         fragments=vector_to_pmt(reception.fragments.astype(np.uint8)),
@@ -255,29 +245,12 @@ def reception_from_pdu(pdu: Pmt) -> Reception:
         ValueError: the message is no such PDU.
     """
     meta, payload = _split(pdu, "reception")
-    table = tuple(
-        SectionEntry(
-            digital=_boolean(e, "digital"),
-            length=_integer(e, "length"),
-            mcs=_integer(e, "mcs"),
-            streams=_integer(e, "streams"),
-            in_turn=_boolean(e, "in_turn"),
-        )
-        for e in _vector(meta, "table")
-    )
-    header = PictureHeader(
-        _integer(meta, "picture"),
-        _integer(meta, "height"),
-        _integer(meta, "width"),
-        _label_from_pmt(_ref(meta, "label")),
-        table,
-    )
     symbols = _Cut(vector_from_pmt(payload, np.complex64))
     sections = tuple(_received_from_pmt(e, symbols) for e in _vector(meta, "sections"))
     symbols.finish()
     fragments = vector_from_pmt(_ref(meta, "fragments"), np.uint8).astype(bool)
     return Reception(
-        header=header,
+        header=_header_from_pmt(_ref(meta, "header")),
         sections=sections,
         noise_var=_real(meta, "noise_var"),
         fragments=fragments,
@@ -311,18 +284,56 @@ def frame_report(frame: ReceivedFrame) -> Pmt:
 
 
 def frame_to_pdu(frame: ReceivedFrame) -> Pmt:
-    """PDU of a received frame's payload."""
-    return pmt.cons(frame_report(frame), vector_to_pmt(frame.payload))
+    """PDU of a received frame, but for its channel."""
+    more = {
+        "noise": vector_to_pmt(frame.noise_var),
+        "header": _header_to_pmt(frame.header.picture),
+        "sample_rate": pmt.from_double(frame.sample_rate),
+    }
+    meta = frame_report(frame)
+    for key in _BEYOND_REPORT:
+        meta = _add(meta, key, more[key])
+    return pmt.cons(meta, vector_to_pmt(frame.payload))
 
 
-def frame_from_pdu(pdu: Pmt) -> tuple[Pmt, ComplexArray]:
+def frame_symbols_from_pdu(pdu: Pmt) -> tuple[Pmt, ComplexArray]:
     """What was measured of a frame, a PMT dictionary, and its symbols, stream after stream.
 
     Raises:
         ValueError: the message is no such PDU.
     """
     report, payload = _split(pdu, "frame")
+    for key in _BEYOND_REPORT:
+        report = pmt.dict_delete(report, pmt.intern(key))
     return report, vector_from_pmt(payload, np.complex64)
+
+
+def frame_from_pdu(pdu: Pmt) -> ReceivedFrame:
+    """The frame in a frame's PDU; its channel is not told.
+
+    Raises:
+        ValueError: the message is no such PDU.
+    """
+    meta, payload = _split(pdu, "frame")
+    symbols = vector_from_pmt(payload, np.complex64)
+    noise_var = vector_from_pmt(_ref(meta, "noise"), np.float32)
+    streams, sample_rate = _integer(meta, "streams"), _real(meta, "sample_rate")
+    if streams < 1 or symbols.size % streams or noise_var.size != symbols.size:
+        raise ValueError(f"frame PDU: {symbols.size} symbols do not make {streams} streams")
+    header = FrameHeader(
+        _header_from_pmt(_ref(meta, "header")),
+        *(_integer(meta, key) for key in ("fragment", "fragments", "csi_id")),
+    )
+    return ReceivedFrame(
+        header=header,
+        payload=symbols.reshape(streams, -1),
+        noise_var=noise_var.reshape(streams, -1),
+        csi=None,
+        snr_db=_real(meta, "snr_db"),
+        cfo_hz=_real(meta, "cfo_hz"),
+        start_sample=round(_real(meta, "stream_time_s") * sample_rate),
+        sample_rate=sample_rate,
+    )
 
 
 def feedback_to_pmt(report: Feedback) -> Pmt:
@@ -365,7 +376,12 @@ def feedback_from_pmt(message: Pmt) -> Feedback:
 
 
 def learn_from_pmt(known: ChannelKnowledge, message: Pmt) -> None:
-    """Take a feedback message; one that is none is counted among the implausible."""
+    """Take a feedback message; one that is none is counted among the implausible.
+
+    The end of the feedback tells nothing: what is known stays in force until it is too old.
+    """
+    if is_end_of_stream(message):
+        return
     try:
         report = feedback_from_pmt(message)
     except ValueError:
@@ -433,6 +449,46 @@ class _Cut:
     def finish(self) -> None:
         if self._rest.size:
             raise ValueError(f"PDU: {self._rest.size} symbols belong to no section")
+
+
+def _header_to_pmt(header: PictureHeader) -> Pmt:
+    table = [
+        _dict(
+            digital=pmt.from_bool(e.digital),
+            length=pmt.from_long(e.length),
+            mcs=pmt.from_long(e.mcs),
+            streams=pmt.from_long(e.streams),
+            in_turn=pmt.from_bool(e.in_turn),
+        )
+        for e in header.sections
+    ]
+    return _dict(
+        picture=pmt.from_long(header.picture),
+        height=pmt.from_long(header.height),
+        width=pmt.from_long(header.width),
+        label=_label_to_pmt(header.label),
+        table=_list(table),
+    )
+
+
+def _header_from_pmt(entry: Pmt) -> PictureHeader:
+    table = tuple(
+        SectionEntry(
+            digital=_boolean(e, "digital"),
+            length=_integer(e, "length"),
+            mcs=_integer(e, "mcs"),
+            streams=_integer(e, "streams"),
+            in_turn=_boolean(e, "in_turn"),
+        )
+        for e in _vector(entry, "table")
+    )
+    return PictureHeader(
+        _integer(entry, "picture"),
+        _integer(entry, "height"),
+        _integer(entry, "width"),
+        _label_from_pmt(_ref(entry, "label")),
+        table,
+    )
 
 
 def _label_to_pmt(label: CodecLabel) -> Pmt:

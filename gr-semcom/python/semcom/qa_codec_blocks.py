@@ -17,6 +17,7 @@ from gnuradio.semcom.pdu import (
     Pmt,
     feedback_to_pmt,
     is_end_of_stream,
+    picture_from_pdu,
     picture_to_pdu,
     reception_to_pdu,
     transmission_from_pdu,
@@ -110,13 +111,14 @@ class Flow(gr.top_block):
         window: int = 0,
         lost: Sequence[int] = (),
         channel: IdealChannel | None = None,
+        decoded_by: Sequence[PixelCodec] | None = None,
     ) -> None:
         super().__init__()
         self.codec = PixelCodec()
         self.source = PictureSource(folder / "in", window)
         self.encoder = Encoder(self.codec, snr_db=4.0)
         self.channel = channel or IdealChannel(lost=lost)
-        self.decoder = Decoder([self.codec])
+        self.decoder = Decoder([self.codec] if decoded_by is None else decoded_by)
         self.sink = PictureSink(folder / "out")
         self.msg_connect(self.source, "pictures", self.encoder, "pictures")
         self.msg_connect(self.source, "pictures", self.sink, "originals")
@@ -175,6 +177,31 @@ def test_a_window_loads_no_picture_before_it_is_asked_for(folder: Path) -> None:
         flow.stop()
         flow.wait()
     check([source, collect])
+
+
+def numbers_published(source: PictureSource, count: int) -> list[int]:
+    """Of the first pictures that come while nobody asks."""
+    flow, collect = gr.top_block(), Collect()
+    flow.msg_connect(source, "pictures", collect, "in")
+    flow.start()
+    deadline = time.monotonic() + 5
+    while len(collect.messages) < count and time.monotonic() < deadline:
+        time.sleep(0.01)
+    flow.stop()
+    flow.wait()
+    check([source, collect])
+    return [picture_from_pdu(message)[0] for message in collect.messages]
+
+
+def test_a_source_that_nobody_asks_goes_on(folder: Path) -> None:
+    source = PictureSource(folder / "in", window=1, patience_s=100.0)
+    source.set_patience_s(0.01)
+    assert numbers_published(source, 6) == [0, 1, 2, 3, 4, 5]
+
+
+def test_pictures_repeat_and_their_numbers_go_on(folder: Path) -> None:
+    source = PictureSource(folder / "in", window=8, repeat=True)
+    assert numbers_published(source, 8) == list(range(8))
 
 
 class Collect(GuardedBlock):
@@ -274,8 +301,7 @@ def test_the_schemes_options_reach_its_codec() -> None:
 
 
 def test_a_picture_of_an_unknown_codec_is_dropped_and_counted(folder: Path) -> None:
-    flow = Flow(folder)
-    flow.decoder._codecs.clear()
+    flow = Flow(folder, decoded_by=[])
     flow.run()
     check(flow)
     assert flow.decoder.undecodable == 6
@@ -290,8 +316,7 @@ class Choosy(PixelCodec):
 
 
 def test_a_picture_that_its_codec_cannot_have_made_is_dropped_and_counted(folder: Path) -> None:
-    flow = Flow(folder)
-    flow.decoder._codecs[:] = [Choosy()]
+    flow = Flow(folder, decoded_by=[Choosy()])
     flow.run()
     check(flow)
     assert flow.decoder.undecodable == 1
@@ -335,3 +360,7 @@ def test_bad_arguments_are_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         PictureSink(tmp_path / "file")
+    with pytest.raises(ValueError, match="patience"):
+        PictureSource(patience_s=0.0)
+    with pytest.raises(ValueError, match="window"):
+        PictureSource(repeat=True)

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """PDUs carry everything there and back, and refuse what is not theirs."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pmt
 import pytest
 from gnuradio.semcom.pdu import (
+    Pmt,
     feedback_from_pmt,
     feedback_to_pmt,
+    frame_from_pdu,
+    frame_to_pdu,
     picture_from_pdu,
     picture_to_pdu,
     reception_from_pdu,
@@ -36,6 +40,8 @@ from semcom_phy.exchange import (
     SectionEntry,
     Transmission,
 )
+from semcom_phy.fragments import ReceivedFrame
+from semcom_phy.header import FrameHeader
 
 labels = st.builds(
     CodecLabel,
@@ -253,9 +259,35 @@ def test_a_large_vector_of_another_type_is_not_spelt_out() -> None:
         vector_from_pmt(pmt.PMT_T, np.complex64)
 
 
+def damaged(entry: Pmt) -> Iterator[Pmt]:
+    """The entry with one value in it replaced, for each value, however deep."""
+    yield pmt.intern("x")
+    if pmt.is_dict(entry):
+        for i in range(pmt.length(pmt.dict_keys(entry))):
+            key = pmt.nth(i, pmt.dict_keys(entry))
+            for value in damaged(pmt.dict_ref(entry, key, pmt.PMT_NIL)):
+                yield pmt.dict_add(entry, key, value)
+    elif pmt.is_vector(entry):
+        values = [pmt.vector_ref(entry, i) for i in range(pmt.length(entry))]
+        for which, value in enumerate(values):
+            for bad in damaged(value):
+                vector = pmt.make_vector(len(values), pmt.PMT_NIL)
+                for position, other in enumerate(values):
+                    pmt.vector_set(vector, position, bad if position == which else other)
+                yield vector
+
+
+def incomplete(meta: Pmt) -> Iterator[Pmt]:
+    """The metadata without one entry, for each entry."""
+    for i in range(pmt.length(pmt.dict_keys(meta))):
+        yield pmt.dict_delete(meta, pmt.nth(i, pmt.dict_keys(meta)))
+
+
+SECTIONS = (SectionEntry(True, 3), SectionEntry(False, 2))
+
+
 def test_a_damaged_reception_is_one_clear_error() -> None:
-    """Each entry in turn is replaced or removed, at both levels."""
-    header = PictureHeader(0, 1, 1, CodecLabel(1), (SectionEntry(True, 3), SectionEntry(False, 2)))
+    header = PictureHeader(0, 1, 1, CodecLabel(1), SECTIONS)
     parts = (
         ReceivedDigital(np.ones(3, np.uint8), True, 3, np.ones(3, np.float32)),
         ReceivedAnalog(
@@ -263,31 +295,38 @@ def test_a_damaged_reception_is_one_clear_error() -> None:
         ),
     )
     good = reception_to_pdu(Reception(header, parts, 0.1))
-    meta, payload = pmt.car(good), pmt.cdr(good)
-    damaged = []
-    for i in range(pmt.length(pmt.dict_keys(meta))):
-        key = pmt.nth(i, pmt.dict_keys(meta))
-        damaged.append(pmt.dict_add(meta, key, pmt.intern("x")))
-        damaged.append(pmt.dict_delete(meta, key))
-    for key in ("table", "sections"):
-        entries = [
-            pmt.vector_ref(pmt.dict_ref(meta, pmt.intern(key), pmt.PMT_NIL), i) for i in (0, 1)
-        ]
-        for which, entry in enumerate(entries):
-            for i in range(pmt.length(pmt.dict_keys(entry))):
-                changed = list(entries)
-                changed[which] = pmt.dict_add(
-                    entry, pmt.nth(i, pmt.dict_keys(entry)), pmt.intern("x")
-                )
-                vector = pmt.make_vector(2, pmt.PMT_NIL)
-                for position, value in enumerate(changed):
-                    pmt.vector_set(vector, position, value)
-                damaged.append(pmt.dict_add(meta, pmt.intern(key), vector))
-    assert len(damaged) > 30
     assert same(reception_from_pdu(good), Reception(header, parts, 0.1))
-    for changed_meta in damaged:
+    bad = [*damaged(pmt.car(good)), *incomplete(pmt.car(good))]
+    assert len(bad) > 40
+    for meta in bad:
         with pytest.raises(ValueError, match=r"PDU|PMT"):
-            reception_from_pdu(pmt.cons(changed_meta, payload))
+            reception_from_pdu(pmt.cons(meta, pmt.cdr(good)))
+
+
+def test_a_frame_passes_without_its_channel() -> None:
+    header = FrameHeader(PictureHeader(7, 1, 1, CodecLabel(1), SECTIONS), 2, 5, 9)
+    payload = np.arange(6).reshape(2, 3).astype(np.complex64)
+    noise_var = np.arange(6).reshape(2, 3).astype(np.float32)
+    frame = ReceivedFrame(header, payload, noise_var, None, 6.5, -3.25, 123_456_789_001, 20e6)
+    assert same(frame_from_pdu(frame_to_pdu(frame)), frame)
+
+
+def test_a_damaged_frame_is_one_clear_error() -> None:
+    header = FrameHeader(PictureHeader(7, 1, 1, CodecLabel(1), SECTIONS))
+    frame = ReceivedFrame(
+        header, np.ones((1, 3), np.complex64), np.ones((1, 3), np.float32), None, 6.0, 0.0, 0, 1e6
+    )
+    good = frame_to_pdu(frame)
+    of_the_report_alone = {"picture", "noise_var"}
+    meta = pmt.car(good)
+    for key in of_the_report_alone:
+        meta = pmt.dict_delete(meta, pmt.intern(key))
+    assert same(frame_from_pdu(pmt.cons(meta, pmt.cdr(good))), frame)
+    bad = [*damaged(meta), *incomplete(meta)]
+    assert len(bad) > 30
+    for changed in bad:
+        with pytest.raises(ValueError, match=r"PDU|PMT"):
+            frame_from_pdu(pmt.cons(changed, pmt.cdr(good)))
 
 
 @pytest.mark.parametrize("valid_bits", [-1, 4])
