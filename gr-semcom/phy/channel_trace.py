@@ -184,7 +184,7 @@ def _check_header(member: zipfile.ZipInfo, file: object) -> None:
         raise ValueError(f"array {member.filename} is of format {version}")
     shape, _, dtype = read(file)
     if dtype.kind not in "iufc":
-        raise ValueError(f"array {member.filename} holds no numbers, but {dtype}")
+        raise ValueError(f"array {member.filename} holds no numbers, but {dtype}: save numbers")
     size = dtype.itemsize
     for extent in shape:
         size *= extent
