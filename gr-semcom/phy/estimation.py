@@ -77,8 +77,8 @@ class DelayPrior(NamedTuple):
             that of a single cell.
         match: ``[active carriers, n]`` the average in these axes, transposed.
         rebuild: ``[n, active carriers]`` and back, transposed.
-        parts: ``[active carriers x tx, n]`` covariance of each antenna's channel with them.
-        spread: ``[active carriers, n]`` squares of ``parts``, summed over the antennas.
+        parts: ``[n, active carriers x tx]`` covariance of each antenna's channel with them.
+        spread: ``[n, active carriers]`` squares of ``parts``, summed over the antennas.
     """
 
     strength: NDArray[np.float64]
@@ -118,8 +118,8 @@ def delay_prior(numerology: Numerology, full: int, piloted: int) -> DelayPrior:
         strength,
         np.ascontiguousarray(axes.conj() * root[:, None], np.complex64),
         np.ascontiguousarray((axes * strength / root[:, None]).T, np.complex64),
-        np.ascontiguousarray(parts.reshape(-1, strength.size), np.complex64),
-        spread,
+        np.ascontiguousarray(parts.reshape(-1, strength.size).T, np.complex64),
+        np.ascontiguousarray(spread.T),
     )
 
 
@@ -166,16 +166,22 @@ def smooth_composite(
         antennas: of the transmitter.
     """
     weighted, _, _ = _weigh(average, prior, pilots, antennas)
-    composite = np.empty((average.mean.shape[0], average.mean.shape[1]), np.complex64)
-    total = np.empty(composite.shape[0], np.complex64)
-    for r in range(composite.shape[1]):
+    return _back(prior.rebuild, weighted)
+
+
+@njit(cache=True, nogil=True)
+def _back(axes: NDArray[np.complex64], weighted: NDArray[np.complex64]) -> NDArray[np.complex64]:
+    """``axes.T @ weighted``: from the prior's axes ``[n, rx]`` to ``[m, rx]``."""
+    back = np.empty((axes.shape[1], weighted.shape[1]), np.complex64)
+    total = np.empty(axes.shape[1], np.complex64)
+    for r in range(weighted.shape[1]):
         total[:] = 0.0
         for n in range(weighted.shape[0]):
-            value, rebuild = weighted[n, r], prior.rebuild[n]
+            value, axis = weighted[n, r], axes[n]
             for k in range(total.size):
-                total[k] += rebuild[k] * value
-        composite[:, r] = total
-    return composite
+                total[k] += axis[k] * value
+        back[:, r] = total
+    return back
 
 
 def _sharing(piloted: int) -> int:
@@ -195,15 +201,31 @@ def smooth_channel(average: KnownAverage, numerology: Numerology) -> ChannelEsti
     """
     prior = delay_prior(numerology, average.full, _sharing(average.piloted))
     pilots, antennas = len(numerology.pilot_carriers), numerology.tx_antennas
+    return ChannelEstimate(*_take_apart(average, prior, pilots, antennas))
+
+
+@njit(cache=True, nogil=True)
+def _take_apart(
+    average: KnownAverage, prior: DelayPrior, pilots: int, antennas: int
+) -> tuple[NDArray[np.complex64], NDArray[np.complex64], NDArray[np.float32], NDArray[np.float64]]:
+    """What a :class:`ChannelEstimate` holds."""
     weighted, gain, measured = _weigh(average, prior, pilots, antennas)
-    carriers, receivers = average.mean.shape
-    channel = (prior.parts @ weighted).reshape(carriers, antennas, receivers)
-    return ChannelEstimate(
-        prior.rebuild.T @ weighted,
-        np.ascontiguousarray(channel.swapaxes(1, 2)),
-        (average.noise_var * (prior.spread @ gain**2)).astype(np.float32),
-        measured,
-    )
+    (carriers, receivers), noise_var = average.mean.shape, average.noise_var
+    parts = _back(prior.parts, weighted)
+    channel = np.empty((carriers, receivers, antennas), np.complex64)
+    error_var = np.empty((carriers, receivers), np.float32)
+    spread = np.empty(carriers)
+    for r in range(receivers):
+        spread[:] = 0.0
+        for n in range(gain.shape[0]):
+            square, of_carriers = gain[n, r] * gain[n, r], prior.spread[n]
+            for k in range(carriers):
+                spread[k] += square * of_carriers[k]
+        for k in range(carriers):
+            error_var[k, r] = noise_var[r] * spread[k]
+            for t in range(antennas):
+                channel[k, r, t] = parts[k * antennas + t, r]
+    return _back(prior.rebuild, weighted), channel, error_var, measured
 
 
 @njit(cache=True, nogil=True)

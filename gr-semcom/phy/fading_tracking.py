@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from semcom_phy.exchange import ComplexArray, FloatArray
@@ -101,18 +102,18 @@ def _sequences(symbols: int, numerology: Numerology) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=16)
-def _motions(symbols: int, numerology: Numerology) -> ComplexArray:
+def _motions(symbols: int, numerology: Numerology) -> FloatArray:
     """Orthonormal ways ``[n, symbols]`` to move that leave the mean as it is."""
     return _without_mean(_sequences(symbols, numerology), np.ones(symbols))
 
 
-def _without_mean(sequences: NDArray[np.float64], weight: NDArray[np.float64]) -> ComplexArray:
+def _without_mean(sequences: NDArray[np.float64], weight: NDArray[np.float64]) -> FloatArray:
     sequences = sequences * weight[:, None]
     sequences = sequences - weight[:, None] * sequences.sum(axis=0) / weight.sum()
     sequences, triangle = np.linalg.qr(sequences)
     diagonal = np.abs(np.diag(triangle))
     kept = sequences[:, diagonal > 1e-3 * diagonal.max()]
-    return np.ascontiguousarray(kept.T, np.complex64)
+    return np.ascontiguousarray(kept.T, np.float32)
 
 
 def channel_moves(
@@ -130,18 +131,38 @@ def channel_moves(
         noise_var: ``[rx]``.
         numerology: of the waveform.
     """
-    symbols, _, antennas = pilots.shape
-    used = weight.sum()
+    symbols, used = pilots.shape[0], weight.sum()
     if used < 8:
         return False
     if used == symbols:
         motions = _motions(symbols, numerology)
     else:
         motions = _without_mean(_sequences(symbols, numerology), weight)
-    moved = motions @ pilots.reshape(symbols, -1)
-    power = (moved.real**2 + moved.imag**2).reshape(-1, antennas)
-    statistic = float((power / noise_var).mean())
-    return statistic > 1 + _DETECTION_DEVIATIONS / math.sqrt(moved.size)
+    moved = motions.shape[0] * pilots.shape[1] * pilots.shape[2]
+    statistic = _moved_power(motions, pilots, noise_var) / moved
+    return statistic > 1 + _DETECTION_DEVIATIONS / math.sqrt(moved)
+
+
+@njit(cache=True, nogil=True)
+def _moved_power(
+    motions: NDArray[np.float32],
+    pilots: NDArray[np.complex64],
+    noise_var: NDArray[np.float64],
+) -> float:
+    """Power of ``pilots`` in the ways to move ``[n, symbols]``, in units of the noise."""
+    symbols, carriers, antennas = pilots.shape
+    flat, total = pilots.reshape(symbols, -1), 0.0
+    moved = np.empty(carriers * antennas, np.complex64)
+    for way in range(motions.shape[0]):
+        moved[:] = 0.0
+        for row in range(symbols):
+            share, cells = motions[way, row], flat[row]
+            for k in range(moved.size):
+                moved[k] += complex(share * cells[k].real, share * cells[k].imag)
+        for k in range(moved.size):
+            power = moved[k].real * moved[k].real + moved[k].imag * moved[k].imag
+            total += power / noise_var[k % antennas]
+    return total
 
 
 class _Echoes:

@@ -48,8 +48,22 @@ def deviation(
         noise_var: ``[rx]``.
     """
     alike = expected[None] if expected.ndim == 2 else expected
-    squares = squared_deviations(received, alike) @ (1 / np.asarray(noise_var))
-    return np.asarray(squares / (received.shape[1] * received.shape[2]), np.float64)
+    return np.asarray(_relative_deviations(received, alike, noise_var))
+
+
+@njit(cache=True, nogil=True)
+def _relative_deviations(
+    received: NDArray[np.complex64],
+    expected: NDArray[np.complex64],
+    noise_var: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    squares = squared_deviations(received, expected)
+    deviations = np.zeros(squares.shape[0])
+    for row in range(deviations.size):
+        for antenna in range(noise_var.size):
+            deviations[row] += squares[row, antenna] / noise_var[antenna]
+        deviations[row] /= received.shape[1] * received.shape[2]
+    return deviations
 
 
 @njit(cache=True, nogil=True)
@@ -151,13 +165,32 @@ def excess_noise(
     opening_limit, _ = _limits(opening_cells)
     payload_limit, quantile = _limits(payload_cells)
     noise = min(max(typical / quantile, _LEAST_NOISE), _NOISE_SURPLUS)
-    relative = np.concatenate([opening, payload]) / noise
-    hit = relative > opening_limit
-    hit[opening.size :] = relative[opening.size :] > payload_limit
-    return np.where(hit, relative, 1.0)
+    return np.asarray(_excess(opening, payload, noise, opening_limit, payload_limit))
 
 
+@njit(cache=True, nogil=True)
+def _excess(
+    opening: NDArray[np.float64],
+    payload: NDArray[np.float64],
+    noise: float,
+    opening_limit: float,
+    payload_limit: float,
+) -> NDArray[np.float64]:
+    """Deviations in units of ``noise`` where they are beyond the limits, else 1."""
+    excess = np.ones(opening.size + payload.size)
+    for row in range(opening.size):
+        if opening[row] / noise > opening_limit:
+            excess[row] = opening[row] / noise
+    for row in range(payload.size):
+        if payload[row] / noise > payload_limit:
+            excess[opening.size + row] = payload[row] / noise
+    return excess
+
+
+@njit(cache=True, nogil=True)
 def hit_at_end(excess: NDArray[np.float64]) -> int:
     """How many symbols at the end of a frame were hit in a row."""
-    missed = np.flatnonzero(excess[::-1] == 1.0)
-    return int(missed[0]) if missed.size else excess.size
+    for hit in range(excess.size):
+        if excess[-1 - hit] == 1.0:
+            return hit
+    return excess.size

@@ -112,15 +112,13 @@ def synchronise(opening: Opening, payload: ComplexArray, numerology: Numerology)
     frame = _Frame(opening, payload, numerology)
     count = frame.count
     # Strong interference would spoil the first estimate, by which weaker one is told.
-    hit = opening.interference, frame.interference()
-    weight = np.concatenate([unhit(part, _FEWEST_SYMBOLS) for part in hit])
+    weight = _unhit_parts(opening.interference, frame.interference())
     estimated = frame.estimate(weight)
     cells = [numerology.rx_antennas * n for n in (payload.shape[1], frame.rows.size)]
     excess = excess_noise(*estimated.deviations, *cells)
     beyond = (excess - 1)[:, None]
-    parts = beyond[:count], beyond[count:]
-    chosen = np.concatenate([unhit(part, _FEWEST_SYMBOLS) for part in parts])
-    if (chosen != weight).any():
+    chosen = _unhit_parts(beyond[:count], beyond[count:])
+    if not np.array_equal(chosen, weight):
         estimated = frame.estimate(chosen)
         excess = excess_noise(*estimated.deviations, *cells)
     excess = excess[count:]
@@ -129,12 +127,23 @@ def synchronise(opening: Opening, payload: ComplexArray, numerology: Numerology)
         payload=estimated.payload,
         channel=estimated.channel,
         error_var=estimated.error_var,
-        noise_var=np.minimum(np.outer(excess if varies else [1.0], estimated.noise_var), _DEAF),
+        noise_var=np.minimum(
+            excess[:, None] * estimated.noise_var if varies else estimated.noise_var[None], _DEAF
+        ),
         power=estimated.power,
         usual_noise_var=estimated.noise_var,
         drift=estimated.drift,
         hit_at_end=hit_at_end(excess),
     )
+
+
+@njit(cache=True, nogil=True)
+def _unhit_parts(opening: NDArray[np.float64], payload: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights ``[symbols]`` of opening and payload, see :func:`semcom_phy.reliability.unhit`."""
+    weight = np.empty(opening.shape[0] + payload.shape[0])
+    weight[: opening.shape[0]] = unhit(opening, _FEWEST_SYMBOLS)
+    weight[opening.shape[0] :] = unhit(payload, _FEWEST_SYMBOLS)
+    return weight
 
 
 class _Sent(NamedTuple):
