@@ -33,8 +33,8 @@ FADING = ("rayleigh", "rician")
 
 _UNIT = re.compile(r"_(hz|db|ppm|samples|s)$")
 
-_FIELD = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
-"""A field's name in a message; names without an underscore are words of the language too."""
+_NAME = re.compile(r"--[a-z]+(?:-[a-z]+)*|\b[a-z]+(?:_[a-z]+)+\b")
+"""An option or a field in a message; fields of one word are words of the language too."""
 
 
 class RunConfig(MimoOptions, FeedbackOptions):
@@ -296,11 +296,12 @@ def _in_options(
 ) -> str:
     """A message on several fields, told of their options, as they were written."""
     options = {field: option for option, field in fields.items()}
-    told = [options[name] for name in _FIELD.findall(message) if name in options]
+    options |= {Layer(None, {}).spells(option): option for option in fields}
+    told = [options[name] for name in _NAME.findall(message) if name in options]
     layer = next((asked[option][1] for option in told if option in asked), Layer(None, {}))
 
     def spelled(found: re.Match[str]) -> str:
         option = options.get(found[0])
         return found[0] if option is None else layer.spells(option)
 
-    return layer.prefix + _FIELD.sub(spelled, message)
+    return layer.prefix + _NAME.sub(spelled, message)

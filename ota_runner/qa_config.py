@@ -151,6 +151,8 @@ def test_mistakes_give_one_clear_line(layer: Layer, words: list[str]) -> None:
             [file(lo_offset=3, ramp_up=1)],
             "run.yaml: lo_offset excludes ramp_up: leave one out, not tx_power",
         ),
+        ([typed(trace_k=3)], "--trace-k goes with --snr-trace rician"),
+        ([file(trace_k=3)], "run.yaml: trace_k goes with snr_trace rician"),
     ],
 )
 def test_a_mistake_in_several_options_is_told_in_their_names(
