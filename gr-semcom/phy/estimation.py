@@ -249,12 +249,30 @@ def without(received: NDArray[np.complex64], known: NDArray[np.complex64]) -> ND
         known: ``[symbols, carriers]``.
     """
     cells = np.empty_like(received)
-    for row in range(cells.shape[0]):
-        for k in range(cells.shape[1]):
+    symbols, carriers, antennas = cells.shape
+    heard, flat = received.reshape(symbols, -1), cells.reshape(symbols, -1)
+    for row in range(symbols):
+        if antennas == 1:
+            # Neighbours in memory make vectors.
+            for k in range(carriers):
+                flat[row, k] = heard[row, k] * known[row, k].conjugate()
+            continue
+        for k in range(carriers):
             sent = known[row, k].conjugate()
-            for antenna in range(cells.shape[2]):
+            for antenna in range(antennas):
                 cells[row, k, antenna] = received[row, k, antenna] * sent
     return cells
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+def _squared_distance(
+    here: NDArray[np.complex64], there: NDArray[np.complex64]
+) -> NDArray[np.float32]:
+    total = np.float32(0.0)
+    for k in range(here.size):
+        x, y = here[k].real - there[k].real, here[k].imag - there[k].imag
+        total += x * x + y * y
+    return total
 
 
 @njit(cache=True, nogil=True)
@@ -267,18 +285,17 @@ def squared_deviations(
         channel: ``[symbols, carriers, rx]``.
         expected: likewise, or of a single symbol where all are alike.
     """
-    symbols, carriers, antennas = channel.shape
+    symbols, _, antennas = channel.shape
     squares = np.zeros((symbols, antennas))
-    # Eight sums side by side, as wide as a vector register.
-    lanes = np.empty(8, np.float32)
+    cells, flat = channel.reshape(symbols, -1), expected.reshape(expected.shape[0], -1)
     for row in range(symbols):
         like = row if expected.shape[0] > 1 else 0
+        if antennas == 1:
+            squares[row, 0] = _squared_distance(cells[row], flat[like])
+            continue
         for antenna in range(antennas):
-            lanes[:] = 0.0
-            for k in range(carriers):
-                away = channel[row, k, antenna] - expected[like, k, antenna]
-                lanes[k & 7] += away.real * away.real + away.imag * away.imag
-            squares[row, antenna] = lanes.sum()
+            here, there = channel[row, :, antenna], expected[like, :, antenna]
+            squares[row, antenna] = _squared_distance(here, there)
     return squares
 
 
@@ -292,13 +309,13 @@ def _add_up(
 ) -> None:
     """Add the cells of a grid to ``total[rows]``, their number to ``looks[rows]``."""
     sums = np.zeros((channel.shape[1], channel.shape[2]), np.complex64)
+    flat, cells = sums.reshape(-1), channel.reshape(channel.shape[0], -1)
     used = np.float32(0.0)
     for row in range(channel.shape[0]):
         if weight[row] != 0.0:
             used += np.float32(1.0)
-            for k in range(rows.size):
-                for antenna in range(total.shape[1]):
-                    sums[k, antenna] += channel[row, k, antenna]
+            for cell in range(flat.size):
+                flat[cell] += cells[row, cell]
     for k in range(rows.size):
         looks[rows[k]] += used
         for antenna in range(total.shape[1]):

@@ -47,7 +47,7 @@ def deviation(
         expected: likewise, or ``[carriers, rx]`` where all symbols are alike.
         noise_var: ``[rx]``.
     """
-    alike = expected[None] if expected.ndim == 2 else expected
+    alike = np.ascontiguousarray(expected[None] if expected.ndim == 2 else expected)
     return np.asarray(_relative_deviations(received, alike, noise_var))
 
 

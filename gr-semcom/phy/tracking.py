@@ -65,11 +65,15 @@ def _turns(
     """What undoes a rotation in the first symbol, and from each symbol to the next."""
     turn = np.empty(carriers.size, np.complex64)
     step = np.empty(carriers.size, np.complex64)
+    # From one carrier to the next the angles grow evenly, and products are cheaper than cosines.
+    number, slope, skew = carriers[0], line[2] + first * line[3], line[3]
+    angle, advance = line[0] + first * line[1] + slope * number, line[1] + skew * number
+    turned, stepped = complex(cos(angle), -sin(angle)), complex(cos(advance), -sin(advance))
+    turns, steps = complex(cos(slope), -sin(slope)), complex(cos(skew), -sin(skew))
     for k in range(carriers.size):
-        advance = line[1] + line[3] * carriers[k]
-        angle = line[0] + line[2] * carriers[k] + first * advance
-        turn[k] = complex(cos(angle), -sin(angle))
-        step[k] = complex(cos(advance), -sin(advance))
+        while number < carriers[k]:
+            turned, stepped, number = turned * turns, stepped * steps, number + 1.0
+        turn[k], step[k] = turned, stepped
     return turn, step
 
 
@@ -95,21 +99,27 @@ def match_cells(
         used: ``[symbols]`` 1, or 0 for symbols that are not to be used.
     """
     symbols, width, antennas = received.shape
-    filtered = np.empty((width, antennas), np.complex64)
+    filtered = np.empty((antennas, width), np.complex64)
     weight = np.zeros(width)
     for antenna in range(antennas):
         precision = np.float32(1.0 / noise_var[antenna])
         for k in range(width):
             gain = composite[k, antenna]
-            filtered[k, antenna] = gain.conjugate() * precision
+            filtered[antenna, k] = gain.conjugate() * precision
             weight[k] += (gain.real * gain.real + gain.imag * gain.imag) * precision
     match = np.zeros((symbols, width), np.complex64)
+    flat = received.reshape(symbols, -1)
     for row in range(symbols):
         if used[row] == 0.0:
             continue
+        if antennas == 1:
+            # Neighbours in memory make vectors.
+            for k in range(width):
+                match[row, k] = flat[row, k] * filtered[0, k] * known[row, k].conjugate()
+            continue
         for antenna in range(antennas):
             for k in range(width):
-                match[row, k] += received[row, k, antenna] * filtered[k, antenna]
+                match[row, k] += received[row, k, antenna] * filtered[antenna, k]
         for k in range(width):
             match[row, k] *= known[row, k].conjugate()
     return KnownCells(first, carriers, match, weight, used)
@@ -232,15 +242,18 @@ def refine_rotation(parts: tuple[KnownCells, ...], line: NDArray[np.float64], cl
                 line[i] += inverse[i, j] * gradient[j] / (scale[i] * scale[j])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 def _sums_by_symbol(cells: KnownCells, line: NDArray[np.float64]) -> NDArray[np.complex128]:
     """What is left in each symbol once ``line`` is undone."""
     turn, step = _turns(line, cells.first, cells.carriers)
     sums = np.zeros(cells.match.shape[0], np.complex128)
     for row in range(sums.size):
+        real, imag = 0.0, 0.0
         for k in range(turn.size):
-            sums[row] += cells.match[row, k] * turn[k]
+            cell = cells.match[row, k] * turn[k]
+            real, imag = real + cell.real, imag + cell.imag
             turn[k] *= step[k]
+        sums[row] = complex(real, imag)
     return sums
 
 
@@ -345,13 +358,14 @@ def straighten(
     """
     turn, step = _turns(line, first, carriers)
     straight = np.empty_like(received)
+    heard, flat = received.reshape(received.shape[0], -1), straight.reshape(received.shape[0], -1)
     for row in range(received.shape[0]):
         phase = np.complex64(1.0)
         if wander.size:
             phase = np.complex64(complex(cos(wander[row]), -sin(wander[row])))
         if received.shape[2] == 1:
             for k in range(carriers.size):
-                straight[row, k, 0] = received[row, k, 0] * (turn[k] * phase)
+                flat[row, k] = heard[row, k] * (turn[k] * phase)
         else:
             for k in range(carriers.size):
                 whole = turn[k] * phase
