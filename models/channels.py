@@ -49,6 +49,16 @@ class LossyAWGN:
         self.unevenness = unevenness
         self.generator = generator
 
+    @property
+    def expected_db(self) -> Tensor:
+        """The SNRs ``[B]`` in dB that decoders are told on average, for the encoder.
+
+        One that was told of the noise alone would learn that lost symbols come with every SNR, and
+        encode for less than it is told where nothing is lost.
+        """
+        noise_var = 10 ** (-self.snr_db / 10)
+        return -10 * torch.log10((1 - self.erasures) * noise_var + self.erasures)
+
     def __call__(self, codewords: Tensor) -> tuple[Tensor, Tensor]:
         """Received codewords ``[B, k]`` and the SNRs ``[B]`` in dB that a decoder is told."""
         shape, device = codewords.shape, codewords.device

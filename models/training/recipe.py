@@ -99,6 +99,7 @@ class Recipe(_Strict):
             your own.
         title: one line for the model card.
         channels, filters: sizes of the network, see ``codecs.adjscc.Architecture``.
+        start: weights file to go on from; None for initial weights of the seed.
         seed: of the initial weights, the crops and the channel.
         precision: Lightning Fabric's name: ``32-true`` or ``bf16-mixed``.
         compile: let torch.compile fuse the networks.
@@ -113,6 +114,7 @@ class Recipe(_Strict):
     title: str
     channels: Annotated[int, Field(gt=0)] = 16
     filters: Annotated[int, Field(gt=0)] = 256
+    start: Path | None = None
     seed: int = 0
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     compile: bool = False

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from semcom_models.channels import LossyAWGN
 from semcom_models.codecs.adjscc import ADJSCC, Architecture, channels_last
+from semcom_models.codecs.weights import BadWeights, load_weights
 from semcom_models.training.crops import Crops, centre_crops
 from semcom_models.training.kernel_muon import KernelMuon
 from semcom_models.training.recipe import Recipe, RecipeError, Stage
@@ -48,10 +49,20 @@ class Place:
 
 
 def build(recipe: Recipe) -> ADJSCC:
-    """The recipe's network with the initial weights of its seed."""
+    """The recipe's network with the initial weights of its seed, or of a file.
+
+    Raises:
+        RecipeError: the file is not there, or of another network.
+    """
     torch.manual_seed(recipe.seed)
     size = Architecture(recipe.channels, recipe.filters, recipe.scheme == "adjscc")
-    return channels_last(ADJSCC(size))
+    network = channels_last(ADJSCC(size))
+    if recipe.start is not None:
+        try:
+            load_weights(recipe.start, network)
+        except BadWeights as error:
+            raise RecipeError(f"start: {error}") from error
+    return network
 
 
 def learning_rate(stage: Stage, step: int) -> float:
@@ -196,7 +207,7 @@ class _Training:
         rate = learning_rate(stage, within)
         self.muon.param_groups[0]["lr"] = rate
         self.adam.param_groups[0]["lr"] = rate * ADAM_SHARE
-        loss = (self.module(images, channel.snr_db, channel).float() - images).square().mean()
+        loss = (self.module(images, channel.expected_db, channel).float() - images).square().mean()
         self.network.zero_grad()
         fabric.backward(loss)
         fabric.clip_gradients(self.module, self.adam, max_norm=GRADIENT_NORM)
