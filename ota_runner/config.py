@@ -29,6 +29,12 @@ SNR_RANGE_DB = (-20.0, 60.0)
 """SNRs that a run can be asked for."""
 
 FADING = ("rayleigh", "rician")
+"""Values of ``--snr-trace`` that are a model of fading around ``--snr``."""
+
+WALK = "walk"
+"""Value of ``--snr-trace`` that is a random walk within 0 to 20 dB, from ``--snr``."""
+
+GENERATED = (*FADING, WALK)
 """Values of ``--snr-trace`` that are no files."""
 
 _UNIT = re.compile(r"_(hz|db|ppm|samples|s)$")
@@ -56,8 +62,8 @@ class RunConfig(MimoOptions, FeedbackOptions):
     snr_trace: Annotated[
         str | None,
         Field(
-            description="SNR of each picture: a file of one value in dB a line, or rayleigh or "
-            "rician fading with mean --snr"
+            description="SNR of each picture: a file of one value in dB a line, rayleigh or "
+            "rician fading with mean --snr, or a walk from --snr within 0 to 20 dB"
         ),
     ] = None
     trace_doppler: Annotated[
@@ -67,6 +73,10 @@ class RunConfig(MimoOptions, FeedbackOptions):
     trace_k: Annotated[
         float | None,
         Field(ge=-40, le=40, description="Rician K-factor of the fading in dB; default 6"),
+    ] = None
+    trace_step: Annotated[
+        float | None,
+        Field(gt=0, le=20, description="standard deviation of the walk's steps in dB; default 2"),
     ] = None
     count: Annotated[
         int | None,
@@ -117,6 +127,7 @@ class RunConfig(MimoOptions, FeedbackOptions):
         for option, value, of in (
             ("--trace-doppler", self.trace_doppler, FADING),
             ("--trace-k", self.trace_k, ("rician",)),
+            ("--trace-step", self.trace_step, (WALK,)),
         ):
             if value is not None and self.snr_trace not in of:
                 raise ValueError(f"{option} goes with --snr-trace {' or '.join(of)}")
@@ -186,7 +197,7 @@ class Settings:
             mapping["images"] = str(self.run.images.resolve())
         if self.run.weights is not None:
             mapping["weights"] = str(self.run.weights.resolve())
-        if self.run.snr_trace is not None and self.run.snr_trace not in FADING:
+        if self.run.snr_trace is not None and self.run.snr_trace not in GENERATED:
             mapping["snr_trace"] = str(Path(self.run.snr_trace).resolve())
         for options in (self.radio, self.scheme):
             values = {} if options is None else options.model_dump(mode="json")

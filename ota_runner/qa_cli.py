@@ -54,6 +54,7 @@ SUMMARY_KEYS: dict[str, Any] = {
     "task": dict,
     "frames": {"sent", "received", "lost"},
     "digital": {"sections", "failed", "crc_false_passes", "fallen_back"},
+    "feedback": (dict, type(None)),
     "throughput": {"images_per_s", "samples_per_s", "real_time_factor"},
     "latency_s": {"encode", "waveform", "decode"},
 }
@@ -467,7 +468,7 @@ def test_default_output_is_numbered(
             ["cannot read the channel trace", "none: No such file", "name an .npz file"],
         ),
         (["--channel", "trace:damaged.png"], ["damaged.png is no channel trace"]),
-        (["--snr-trace", "rayliegh"], ["cannot read rayliegh", "rayleigh or rician"]),
+        (["--snr-trace", "rayliegh"], ["cannot read rayliegh", "rayleigh, rician or walk"]),
         (["--snr-trace", "damaged.png"], ["damaged.png is no text file"]),
         (["--trace-doppler", "0.1"], ["--trace-doppler goes with --snr-trace rayleigh or rician"]),
         (["--count", "0"], ["--count 0", "greater than or equal to 1"]),

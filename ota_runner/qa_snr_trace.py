@@ -64,7 +64,7 @@ def test_what_is_no_snr_is_told_by_line(text: str, message: str, tmp_path: Path)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"cannot read raylegh .* or rayleigh or rician"):
+    with pytest.raises(UsageError, match=r"cannot read raylegh .* or rayleigh, rician or walk"):
         read_trace(Path("raylegh"))
     with pytest.raises(UsageError, match="Is a directory"):
         read_trace(tmp_path)
@@ -140,12 +140,43 @@ def test_fades_end_at_the_edge_of_the_range() -> None:
         ({"trace_doppler": 0.1}, "--trace-doppler goes with --snr-trace rayleigh or rician"),
         ({"trace_doppler": 0.1, "snr_trace": "x.csv"}, "--trace-doppler goes with"),
         ({"trace_k": 3, "snr_trace": "rayleigh"}, "--trace-k goes with --snr-trace rician"),
+        ({"trace_step": 3, "snr_trace": "rician"}, "--trace-step goes with --snr-trace walk"),
         ({"count": 0}, "greater than or equal to 1"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         RunConfig(**options)
+
+
+def test_a_walk_stays_in_its_range_and_depends_on_the_seed() -> None:
+    def walk(**options: Any) -> np.ndarray:
+        values = snr_trace(RunConfig(snr_trace="walk", **options), 2000)
+        assert values is not None
+        return np.array(values)
+
+    first = walk(seed=1, snr=3)
+    assert first[0] == 3
+    assert first.min() >= 0
+    assert first.max() <= 20
+    assert first.min() < 1
+    assert first.max() > 19
+    np.testing.assert_array_equal(first, walk(seed=1, snr=3))
+    assert not np.array_equal(first, walk(seed=2, snr=3))
+    for step in (0.3, 1.0):
+        moves = np.diff(walk(trace_step=step))
+        assert np.sqrt(np.mean(moves**2)) == pytest.approx(step, rel=0.1)
+        assert np.abs(moves).max() < 6 * step
+    # Reflected at both ends, it is everywhere alike.
+    many = np.concatenate([walk(seed=seed, trace_step=8) for seed in range(10)])
+    counts, _ = np.histogram(many, 10, (0, 20))
+    assert counts == pytest.approx(np.full(10, 2000), rel=0.1)
+
+
+@pytest.mark.parametrize("snr", [-0.1, 20.1])
+def test_a_walk_begins_in_its_range(snr: float) -> None:
+    with pytest.raises(UsageError, match="a walk begins within 0 to 20 dB"):
+        snr_trace(RunConfig(snr_trace="walk", snr=snr), 3)
 
 
 def test_pictures_go_round(pictures: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``--snr-trace``: an SNR for each picture, from a file or from a model of fading."""
+"""``--snr-trace``: an SNR for each picture, from a file, a model of fading or a random walk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ota_runner.config import FADING, SNR_RANGE_DB, RunConfig
+from ota_runner.config import FADING, GENERATED, SNR_RANGE_DB, WALK, RunConfig
 from ota_runner.errors import UsageError
 from semcom_phy.fading import clarke_fading
 
@@ -18,6 +18,12 @@ DEFAULT_DOPPLER = 0.05
 
 DEFAULT_K_DB = 6.0
 """Of ``--trace-k``."""
+
+DEFAULT_STEP_DB = 2.0
+"""Of ``--trace-step``."""
+
+WALK_RANGE_DB = (0.0, 20.0)
+"""Between which SNRs a walk goes, the range that ADJSCC is trained for."""
 
 
 def snr_trace(run: RunConfig, pictures: int) -> list[float] | None:
@@ -37,6 +43,8 @@ def snr_trace(run: RunConfig, pictures: int) -> list[float] | None:
         return None
     if run.snr_trace in FADING:
         return fading_trace(run, run.count or pictures)
+    if run.snr_trace == WALK:
+        return walk_trace(run, run.count or pictures)
     values = read_trace(Path(run.snr_trace))
     if run.count is not None and run.count > len(values):
         raise UsageError(
@@ -62,6 +70,20 @@ def fading_trace(run: RunConfig, count: int) -> list[float]:
     return [round(float(value), 3) for value in np.clip(snr_db, *SNR_RANGE_DB)]
 
 
+def walk_trace(run: RunConfig, count: int) -> list[float]:
+    """SNRs that walk between 0 and 20 dB, the first one ``--snr``, reflected at the ends."""
+    low, high = WALK_RANGE_DB
+    if not low <= run.snr <= high:
+        raise UsageError(f"--snr {run.snr:g}: a walk begins within {low:g} to {high:g} dB")
+    step = DEFAULT_STEP_DB if run.trace_step is None else run.trace_step
+    steps = np.random.default_rng([run.seed, 0, 4]).normal(0.0, step, count)
+    steps[:1] = 0.0
+    span = high - low
+    unfolded = (run.snr - low + np.cumsum(steps)) % (2 * span)
+    folded = low + np.where(unfolded > span, 2 * span - unfolded, unfolded)
+    return [round(float(value), 3) for value in folded]
+
+
 def read_trace(path: Path) -> list[float]:
     """Read a trace: an SNR in dB on each line, after a heading if there is one.
 
@@ -75,7 +97,7 @@ def read_trace(path: Path) -> list[float]:
     except OSError as error:
         raise UsageError(
             f"--snr-trace: cannot read {path} ({error.strerror}): name a file of one SNR in dB a "
-            f"line, or {' or '.join(FADING)}"
+            f"line, or {', '.join(GENERATED[:-1])} or {WALK}"
         ) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"--snr-trace: {path} is no text file: {error}") from error

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,7 @@ def test_killed_run_is_gone_on_with(many: Path, tmp_path: Path) -> None:
     ],
 )
 def test_two_antennas_with_feedback(words: list[str], small_samples: Path, tmp_path: Path) -> None:
-    """Each picture is precoded for what the receiver reported of the one before."""
+    """Each frame is precoded for what the receiver reported of the one before."""
     output = tmp_path / "run"
     antennas = ["--antennas", "2x2", "--streams", "2", "--channel", "rayleigh", "--snr", "20"]
     more = ["--channel-continues", "--images", str(small_samples), "--output", str(output)]
@@ -179,7 +180,10 @@ def test_two_antennas_with_feedback(words: list[str], small_samples: Path, tmp_p
     assert result.returncode == 0, result.stderr
     lines = (output / "images.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
-    assert [record["csi_id"] for record in records] == [None, *range(1, len(records))]
+    frames = [record["fragments_sent"] for record in records]
+    assert max(frames) > 1
+    assert [record["csi_id"] for record in records] == [None, *accumulate(frames[:-1])]
+    assert [record["feedback"]["used"] for record in records] == [count + 1 for count in frames]
     for record in records:
         assert record["fragments_received"] == record["fragments_sent"]
         assert record["psnr_db"] > 20
