@@ -16,6 +16,7 @@ from gnuradio.semcom.decoder import Decoder
 from gnuradio.semcom.encoder import Encoder
 from gnuradio.semcom.feedback_sink import FeedbackSink
 from gnuradio.semcom.feedback_source import FeedbackSource
+from gnuradio.semcom.frame_history import FrameHistory
 from gnuradio.semcom.frame_symbols import FrameSymbols
 from gnuradio.semcom.framer import Framer
 from gnuradio.semcom.guard import check
@@ -25,6 +26,7 @@ from gnuradio.semcom.pcen_combiner import PcenCombiner
 from gnuradio.semcom.pcen_precoder import PcenPrecoder
 from gnuradio.semcom.picture_sink import PictureSink
 from gnuradio.semcom.picture_source import PictureSource
+from gnuradio.semcom.picture_view import PictureView
 from gnuradio.semcom.receiver import Receiver
 from gnuradio.semcom.semantic_receiver import SemanticReceiver
 from gnuradio.semcom.semantic_transmitter import SemanticTransmitter
@@ -45,6 +47,7 @@ __all__ = [
     "FeedbackSink",
     "FeedbackSource",
     "FlowgraphLink",
+    "FrameHistory",
     "FrameSymbols",
     "Framer",
     "LoopbackChannel",
@@ -52,6 +55,7 @@ __all__ = [
     "PcenPrecoder",
     "PictureSink",
     "PictureSource",
+    "PictureView",
     "Receiver",
     "SemanticReceiver",
     "SemanticTransmitter",

@@ -28,8 +28,8 @@ from semcom_phy.numerology import Numerology
 if TYPE_CHECKING:
     from semcom_models.codecs.base import Codec
 
-_REST = 3.0
-"""Times that a picture took, to rest after it: at most a quarter of one thread is spent here."""
+_REST = 1.0
+"""Times that a picture took, to rest after it: at most half of the time is spent here."""
 
 _FRAMES_WAITING = 1024
 _POLL_S = 0.05
