@@ -4,9 +4,11 @@
 All transmit antennas send the same known symbols with different cyclic delays, so what a
 receive antenna sees on carrier ``k`` is one composite channel
 ``g[k] = sum_t h_t[k] exp(-2j pi k t / T)``. It is averaged over the known cells of a frame, of
-which pilot carriers have more than others, and then denoised and taken apart by the linear minimum
-mean square error estimator for echoes spread evenly over the cyclic prefix (Edfors et al., "OFDM
-channel estimation by singular value decomposition", IEEE Trans. Commun. 46(7), 1998).
+which pilot carriers have more than others, and then denoised: while a frame is opened, by the
+linear minimum mean square error estimator for echoes spread evenly over the cyclic prefix (Edfors
+et al., "OFDM channel estimation by singular value decomposition", IEEE Trans. Commun. 46(7), 1998);
+in the end, by way of the echoes that there are (:mod:`semcom_phy.few_echoes`), which also takes
+the antennas apart.
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from semcom_phy.echo_grid import EchoGrid, echo_grid, respond, spread
 from semcom_phy.exchange import ComplexArray, FloatArray
+from semcom_phy.few_echoes import few_echoes, unfound
+from semcom_phy.many_echoes import many_echoes
 from semcom_phy.numerology import Numerology
 from semcom_phy.preamble import cyclic_delay_phases
 
@@ -27,6 +32,9 @@ _DELAY_MARGIN = 0.5
 """Samples by which echoes may leave the cyclic prefix on either side in the prior."""
 
 _NOISE_FLOOR = 1e-20
+
+_CLEANEST = 1e-8
+"""Noise of a known cell, relative to its power, below which an echo's error is of no interest."""
 
 _PRIOR_EXCESS = 10.0
 """Power of the prior relative to the channel's. A few strong echoes hold all the power of a real
@@ -77,15 +85,11 @@ class DelayPrior(NamedTuple):
             that of a single cell.
         match: ``[active carriers, n]`` the average in these axes, transposed.
         rebuild: ``[n, active carriers]`` and back, transposed.
-        parts: ``[n, active carriers x tx]`` covariance of each antenna's channel with them.
-        spread: ``[n, active carriers]`` squares of ``parts``, summed over the antennas.
     """
 
     strength: NDArray[np.float64]
     match: NDArray[np.complex64]
     rebuild: NDArray[np.complex64]
-    parts: NDArray[np.complex64]
-    spread: NDArray[np.float64]
 
 
 @lru_cache(maxsize=64)
@@ -112,45 +116,11 @@ def delay_prior(numerology: Numerology, full: int, piloted: int) -> DelayPrior:
     strength, axes = np.linalg.eigh(root[:, None] * composite * root)
     kept = strength > 1e-8 * strength[-1]
     strength, axes = strength[kept], axes[:, kept]
-    parts = np.einsum("kl,lt,ln->ktn", covariance, phases.conj(), root[:, None] * axes)
-    spread = np.sum(np.abs(parts) ** 2, axis=1)
     return DelayPrior(
         strength,
         np.ascontiguousarray(axes.conj() * root[:, None], np.complex64),
         np.ascontiguousarray((axes * strength / root[:, None]).T, np.complex64),
-        np.ascontiguousarray(parts.reshape(-1, strength.size).T, np.complex64),
-        np.ascontiguousarray(spread.T),
     )
-
-
-@njit(cache=True, nogil=True)
-def _weigh(
-    average: KnownAverage, prior: DelayPrior, pilots: int, antennas: int
-) -> tuple[NDArray[np.complex64], NDArray[np.float64], NDArray[np.float64]]:
-    """The average in the prior's axes, denoised, with what it was multiplied by and its power."""
-    mean, noise_var, strength = average.mean, average.noise_var, prior.strength
-    carriers, receivers = mean.shape
-    looks = average.full + average.piloted
-    noise_share = ((carriers - pilots) / average.full + pilots / looks) / carriers
-    weighted = np.empty((strength.size, receivers), np.complex64)
-    gain = np.empty((strength.size, receivers))
-    measured = np.empty(receivers)
-    total = np.empty(strength.size, np.complex64)
-    for r in range(receivers):
-        power = 0.0
-        total[:] = 0.0
-        for k in range(carriers):
-            value, match = mean[k, r], prior.match[k]
-            power += value.real * value.real + value.imag * value.imag
-            for n in range(strength.size):
-                total[n] += match[n] * value
-        measured[r] = (power / carriers - noise_var[r] * noise_share) / antennas
-        # A path too weak to be seen keeps a prior far below the noise: it is set to zero.
-        assumed = max(_PRIOR_EXCESS * measured[r], 1e-3 * noise_var[r] / average.full)
-        for n in range(strength.size):
-            gain[n, r] = 1 / (strength[n] + noise_var[r] / assumed)
-            weighted[n, r] = total[n] * np.float32(gain[n, r])
-    return weighted, gain, measured
 
 
 @njit(cache=True, nogil=True)
@@ -165,28 +135,54 @@ def smooth_composite(
         pilots: number of pilot carriers.
         antennas: of the transmitter.
     """
-    weighted, _, _ = _weigh(average, prior, pilots, antennas)
-    return _back(prior.rebuild, weighted)
+    mean, noise_var, strength = average.mean, average.noise_var, prior.strength
+    carriers, receivers = mean.shape
+    looks = average.full + average.piloted
+    noise_share = ((carriers - pilots) / average.full + pilots / looks) / carriers
+    composite = np.empty((carriers, receivers), np.complex64)
+    matched, smooth = np.empty(strength.size, np.complex64), np.empty(carriers, np.complex64)
+    for r in range(receivers):
+        power = 0.0
+        matched[:], smooth[:] = 0.0, 0.0
+        for k in range(carriers):
+            value, match = mean[k, r], prior.match[k]
+            power += value.real * value.real + value.imag * value.imag
+            for n in range(strength.size):
+                matched[n] += match[n] * value
+        measured = (power / carriers - noise_var[r] * noise_share) / antennas
+        # A path too weak to be seen keeps a prior far below the noise: it is set to zero.
+        assumed = max(_PRIOR_EXCESS * measured, 1e-3 * noise_var[r] / average.full)
+        for n in range(strength.size):
+            value = matched[n] * np.float32(1 / (strength[n] + noise_var[r] / assumed))
+            axis = prior.rebuild[n]
+            for k in range(carriers):
+                smooth[k] += axis[k] * value
+        composite[:, r] = smooth
+    return composite
 
 
-@njit(cache=True, nogil=True)
-def _back(axes: NDArray[np.complex64], weighted: NDArray[np.complex64]) -> NDArray[np.complex64]:
-    """``axes.T @ weighted``: from the prior's axes ``[n, rx]`` to ``[m, rx]``."""
-    back = np.empty((axes.shape[1], weighted.shape[1]), np.complex64)
-    total = np.empty(axes.shape[1], np.complex64)
-    for r in range(weighted.shape[1]):
-        total[:] = 0.0
-        for n in range(weighted.shape[0]):
-            value, axis = weighted[n, r], axes[n]
-            for k in range(total.size):
-                total[k] += axis[k] * value
-        back[:, r] = total
-    return back
+@lru_cache(maxsize=8)
+def _carrier_numbers(numerology: Numerology) -> NDArray[np.intp]:
+    return np.asarray(numerology.active_carriers, np.intp)
 
 
-def _sharing(piloted: int) -> int:
-    """A few priors serve for frames of all lengths: what lies beyond a power of two is no harm."""
-    return 1 << piloted.bit_length() - 1 if piloted else 0
+@lru_cache(maxsize=64)
+def _known_looks(
+    numerology: Numerology, full: int, piloted: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How often carriers are known, and how an echo there matches another.
+
+    Returns:
+        ``[active carriers, 1]``; and ``[2 period]``, see :func:`few_echoes`.
+    """
+    looks = np.full(len(numerology.active_carriers), float(full))
+    looks[numerology.pilot_rows] += piloted
+    # Where a carrier is known more often than the one across the middle, that is of no use.
+    looks = np.minimum(looks, looks[::-1])
+    bins = np.zeros(echo_grid(numerology).period)
+    bins[_carrier_numbers(numerology)] = looks
+    gram = np.fft.fft(bins).real
+    return looks[:, None], np.concatenate([gram, gram])
 
 
 def smooth_channel(average: KnownAverage, numerology: Numerology) -> ChannelEstimate:
@@ -195,37 +191,60 @@ def smooth_channel(average: KnownAverage, numerology: Numerology) -> ChannelEsti
     Args:
         average: over the known cells.
         numerology: of the waveform.
-
-    Returns:
-        The estimate; its error variance is the noise that comes through.
     """
-    prior = delay_prior(numerology, average.full, _sharing(average.piloted))
-    pilots, antennas = len(numerology.pilot_carriers), numerology.tx_antennas
-    return ChannelEstimate(*_take_apart(average, prior, pilots, antennas))
+    looks, gram = _known_looks(numerology, average.full, average.piloted)
+    grid, numbers = echo_grid(numerology), _carrier_numbers(numerology)
+    bins = np.zeros((grid.period, average.mean.shape[1]), np.complex128)
+    bins[numbers] = looks * average.mean
+    matches = np.fft.ifft(bins, axis=0, norm="forward")[grid.places]
+    channel, error_var, power = _learn(matches, gram, grid, average, numbers)
+    composite = np.einsum("krt,kt->kr", channel, cyclic_delay_phases(numerology))
+    return ChannelEstimate(composite, channel, error_var, power)
 
 
 @njit(cache=True, nogil=True)
-def _take_apart(
-    average: KnownAverage, prior: DelayPrior, pilots: int, antennas: int
-) -> tuple[NDArray[np.complex64], NDArray[np.complex64], NDArray[np.float32], NDArray[np.float64]]:
-    """What a :class:`ChannelEstimate` holds."""
-    weighted, gain, measured = _weigh(average, prior, pilots, antennas)
-    (carriers, receivers), noise_var = average.mean.shape, average.noise_var
-    parts = _back(prior.parts, weighted)
+def _learn(
+    matches: NDArray[np.complex128],
+    gram: NDArray[np.float64],
+    grid: EchoGrid,
+    average: KnownAverage,
+    numbers: NDArray[np.intp],
+) -> tuple[NDArray[np.complex64], NDArray[np.float32], NDArray[np.float64]]:
+    """Channel, error variance and power as in :class:`ChannelEstimate`.
+
+    Args:
+        matches: ``[delays, rx]``, with ``gram`` and ``grid`` see :func:`few_echoes`.
+        gram: likewise.
+        grid: likewise.
+        average: over the known cells.
+        numbers: ``[active carriers]``, theirs.
+    """
+    carriers, receivers = average.mean.shape
+    antennas, looks = grid.antennas[-1] + 1, gram[grid.period]
     channel = np.empty((carriers, receivers, antennas), np.complex64)
     error_var = np.empty((carriers, receivers), np.float32)
-    spread = np.empty(carriers)
+    power = np.zeros(receivers)
     for r in range(receivers):
-        spread[:] = 0.0
-        for n in range(gain.shape[0]):
-            square, of_carriers = gain[n, r] * gain[n, r], prior.spread[n]
-            for k in range(carriers):
-                spread[k] += square * of_carriers[k]
+        heard = 0.0
         for k in range(carriers):
-            error_var[k, r] = noise_var[r] * spread[k]
+            cell = average.mean[k, r]
+            heard += (cell.real * cell.real + cell.imag * cell.imag) / carriers
+        noise_var = max(average.noise_var[r], _CLEANEST * heard)
+        match = matches[:, r].copy()
+        echoes = few_echoes(match, gram, grid, noise_var)
+        if echoes.rows.size == grid.few:
+            echoes = many_echoes(match, gram, grid, noise_var, heard)
+        respond(echoes, grid, numbers, channel[:, r])
+        variance = spread(echoes, grid, numbers)
+        again, beside = unfound(variance.mean(), grid, carriers, looks)
+        for k in range(carriers):
+            error_var[k, r] = noise_var * (variance[k] * (1 + again) + beside)
+            # An estimate is weaker than what it is of by as much as it may be off.
+            power[r] += noise_var * variance[k]
             for t in range(antennas):
-                channel[k, r, t] = parts[k * antennas + t, r]
-    return _back(prior.rebuild, weighted), channel, error_var, measured
+                power[r] += channel[k, r, t].real ** 2 + channel[k, r, t].imag ** 2
+        power[r] /= carriers * antennas
+    return channel, error_var, power
 
 
 @njit(cache=True, nogil=True)
@@ -265,9 +284,7 @@ def without(received: NDArray[np.complex64], known: NDArray[np.complex64]) -> ND
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
-def _squared_distance(
-    here: NDArray[np.complex64], there: NDArray[np.complex64]
-) -> NDArray[np.float32]:
+def _squared_distance(here: NDArray[np.complex64], there: NDArray[np.complex64]) -> np.float32:
     total = np.float32(0.0)
     for k in range(here.size):
         x, y = here[k].real - there[k].real, here[k].imag - there[k].imag
