@@ -56,7 +56,7 @@ def test_echoes_on_the_grid_are_found_and_hardly_any_others(numerology: Numerolo
 
 def test_noise_alone_makes_hardly_an_echo() -> None:
     nothing = np.zeros(100, np.complex128)
-    counts = [_found(NARROW, nothing, 1.0, seed).index.size for seed in range(100)]
+    counts = [_found(NARROW, nothing, 1.0, seed).rows.size for seed in range(100)]
     assert 0 < np.mean(counts) < 1
 
 
