@@ -48,7 +48,7 @@ def plain(figure: go.Figure, title: str, x: str, y: str, wide: bool = False) -> 
 def styled(figure: go.Figure, title: str, height: int, wide: bool = False) -> dict[str, Any]:
     """A figure of whatever axes as plain data, ``height`` pixels high."""
     figure.update_xaxes(automargin=True)
-    figure.update_yaxes(automargin=True)
+    figure.update_yaxes(automargin=True, title_standoff=8)
     figure.update_layout(
         meta={"wide": wide},
         template="none",

@@ -95,8 +95,8 @@ def _told_by(config: Mapping[str, Any], records: Sequence[PictureRecord]) -> Man
         snr_set_db=None,
         versions={},
         machine={},
-        command=_UNKNOWN,
-        started=_UNKNOWN,
+        command="",
+        started="",
     )
 
 

@@ -127,7 +127,7 @@ DRAWN = """(async () => {
   for (const image of document.images) image.loading = "eager";
   await Promise.all([...document.images].map(image => image.decode()));
   const empty = () => [...document.querySelectorAll(".plot")].filter(p => !p.querySelector("svg"));
-  for (let tries = 0; empty().length && tries < 600; tries++) {
+  for (let tries = 0; empty().length && tries < 300; tries++) {
     await new Promise(done => setTimeout(done, 50));
   }
 })()"""
