@@ -179,11 +179,16 @@ def test_a_window_loads_no_picture_before_it_is_asked_for(folder: Path) -> None:
     check([source, collect])
 
 
-def numbers_published(source: PictureSource, count: int) -> list[int]:
-    """Of the first pictures that come while nobody asks."""
+def numbers_published(
+    source: PictureSource, count: int, patience_s: float | None = None
+) -> list[int]:
+    """Of the first pictures that come while nobody asks; the patience changes on the way."""
     flow, collect = gr.top_block(), Collect()
     flow.msg_connect(source, "pictures", collect, "in")
     flow.start()
+    time.sleep(0.1)
+    if patience_s is not None:
+        source.set_patience_s(patience_s)
     deadline = time.monotonic() + 5
     while len(collect.messages) < count and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -195,8 +200,7 @@ def numbers_published(source: PictureSource, count: int) -> list[int]:
 
 def test_a_source_that_nobody_asks_goes_on(folder: Path) -> None:
     source = PictureSource(folder / "in", window=1, patience_s=100.0)
-    source.set_patience_s(0.01)
-    assert numbers_published(source, 6) == [0, 1, 2, 3, 4, 5]
+    assert numbers_published(source, 6, patience_s=0.01) == [0, 1, 2, 3, 4, 5]
 
 
 def test_pictures_repeat_and_their_numbers_go_on(folder: Path) -> None:
