@@ -49,9 +49,13 @@ class RunConfig(MimoOptions, FeedbackOptions):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     radio: Annotated[str, Field(description="radio that carries the pictures")] = "loopback"
-    scheme: Annotated[str, Field(description="code that makes them; see `ota_runner schemes`")] = (
-        "adjscc"
-    )
+    scheme: Annotated[
+        str,
+        Field(
+            description="code that makes them, see `ota_runner schemes`; or a Python file that "
+            "registers one"
+        ),
+    ] = "adjscc"
     images: Annotated[
         Path | None, Field(description="picture or folder of pictures; default: sample pictures")
     ] = None
@@ -195,6 +199,8 @@ class Settings:
         mapping = self.run.model_dump(mode="json")
         if self.run.images is not None:
             mapping["images"] = str(self.run.images.resolve())
+        if self.run.scheme.endswith(".py"):
+            mapping["scheme"] = str(Path(self.run.scheme).resolve())
         if self.run.weights is not None:
             mapping["weights"] = str(self.run.weights.resolve())
         if self.run.snr_trace is not None and self.run.snr_trace not in GENERATED:

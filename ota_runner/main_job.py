@@ -124,7 +124,7 @@ def run_job(
     plan = schedule(run, choice)
     pictures = plan.pictures
     old = run_to_resume(settings, invocation)
-    folder = old or RunFolder.create(run.output, run.scheme, run.radio)
+    folder = old or RunFolder.create(run.output, registry.scheme_info(run.scheme).name, run.radio)
     interrupted = False
     try:
         recording = folder.new_iq() if run.record_iq else None

@@ -2,7 +2,8 @@
 """Codecs by name, and by the numbers that travel in the frame header.
 
 A scheme is a name, a number and a factory. Schemes that come with the package stand in one table
-and are imported when they are first opened; a codec of one's own joins with :func:`register`.
+and are imported when they are first opened; a codec of one's own joins with :func:`register`, and
+a file that calls it is a scheme's name too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import BaseModel
 
+from semcom_models.codecs.own_file import run_file
 from semcom_models.codecs.presets import Offer, PresetInfo, find_offers
 from semcom_models.codecs.weights import BadWeights, weights_id
 from semcom_phy.exchange import CodecLabel
@@ -177,6 +179,7 @@ _PACKAGE = (
 )
 _SCHEMES = {scheme.name: scheme for scheme in _PACKAGE}
 _OPEN: dict[tuple[int, int, int], Codec] = {}
+_OF_FILES: dict[str, str] = {}
 
 
 def register(
@@ -239,7 +242,7 @@ def unregister(name: str) -> None:
         raise ValueError(f"{name!r} comes with the package and cannot be taken out")
     for key in [key for key in _OPEN if key[0] == scheme.number]:
         del _OPEN[key]
-    del _SCHEMES[name]
+    del _SCHEMES[scheme.name]
 
 
 def schemes(weights: Path | None = None) -> list[SchemeInfo]:
@@ -418,9 +421,30 @@ def _options(entry: _Scheme) -> type[BaseModel] | None:
 
 
 def _scheme(name: str) -> _Scheme:
+    if name.endswith(".py"):
+        name = _of_file(Path(name))
     if name in _SCHEMES:
         return _SCHEMES[name]
     raise UnknownScheme(f"no scheme {name!r}: {_hint(name, _SCHEMES)}")
+
+
+def _of_file(path: Path) -> str:
+    """Name of the scheme that a file registers."""
+    key = str(path.resolve())
+    if key not in _OF_FILES:
+        before = set(_SCHEMES)
+        try:
+            run_file(path)
+        except ValueError as error:
+            raise UnknownScheme(str(error)) from error
+        registered = sorted(set(_SCHEMES) - before)
+        if len(registered) != 1:
+            raise UnknownScheme(
+                f"{path} registers {len(registered)} codecs, one is expected: call "
+                "semcom_models.codecs.registry.register once"
+            )
+        _OF_FILES[key] = registered[0]
+    return _OF_FILES[key]
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
