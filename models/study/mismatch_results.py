@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The mismatch experiment as CSV, as Markdown and as a figure."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from semcom_models.figure_style import COLOURS, INK, STYLE, svg
+from semcom_models.psnr import psnr_of_mse_db
+from semcom_models.study.interval import Interval
+from semcom_models.study.mismatch import Errors, Mismatch, gain
+
+WAYS = {"both": "encoder and decoder told", "encoder": "encoder told, decoder measures"}
+"""Which ends are told what was fed back."""
+
+_COLUMNS = ("scheme", "told", "snr_fb_db", "snr_test_db", "psnr_db")
+_DIFFERENCES = ("over_matched_db", "over_bdjscc_db")
+
+
+def write_csv(result: Mismatch, path: Path) -> None:
+    """PSNR of the mean MSE, and differences with 95 % intervals over the pictures.
+
+    ``over_matched_db`` is against ADJSCC told the channel's SNR, ``over_bdjscc_db`` against the
+    BDJSCC trained at the SNR fed back. Of BDJSCC, ``snr_fb_db`` is the SNR of its training.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        ends = [f"{name}{end}" for name in _DIFFERENCES for end in ("", "_low", "_high")]
+        writer.writerow((*_COLUMNS, *ends))
+        for fed_back, errors in result.bdjscc.items():
+            writer.writerows(_rows(result, ("bdjscc", ""), fed_back, errors))
+        for way, (index, fed_back) in product(WAYS, enumerate(result.snrs_db)):
+            errors = errors_of(result, way)[index]
+            writer.writerows(_rows(result, ("adjscc", way), fed_back, errors))
+
+
+def errors_of(result: Mismatch, way: str) -> Errors:
+    """``[fb, test, pictures]`` of one of :data:`WAYS`."""
+    return result.both if way == "both" else result.encoder_alone
+
+
+def _rows(
+    result: Mismatch, labels: tuple[str, str], fed_back: float, errors: Errors
+) -> Iterator[tuple[str, ...]]:
+    """A row an SNR of the channel; ``errors`` is ``[test, pictures]``."""
+    other = result.bdjscc.get(fed_back) if labels[0] == "adjscc" else None
+    for test, snr_db in enumerate(result.snrs_db):
+        differences = [gain(errors[test], result.matched[test])]
+        differences += [] if other is None else [gain(errors[test], other[test])]
+        cells = [f"{end:.3f}" for d in differences for end in (d.value, d.low, d.high)]
+        psnr_db = f"{psnr_of_mse_db(errors[test]):.3f}"
+        blank = [""] * (6 - len(cells))
+        yield (*labels, f"{fed_back:g}", f"{snr_db:g}", psnr_db, *cells, *blank)
+
+
+def markdown(result: Mismatch) -> str:
+    """A table a way, of all SNRs; then ADJSCC told a wrong SNR against each BDJSCC."""
+    parts = [_grid(result, way) for way in WAYS]
+    parts += [_against(result, trained) for trained in result.bdjscc]
+    return "\n\n".join(parts)
+
+
+def _grid(result: Mismatch, way: str) -> str:
+    snrs = [f"{snr_db:g}" for snr_db in result.snrs_db]
+    rows = [
+        f"ADJSCC, {WAYS[way]} SNR_fb; PSNR of the mean MSE in dB:",
+        "",
+        f"| SNR_fb (dB) \\ SNR_test (dB) | {' | '.join(snrs)} |",
+        "| --- " * (len(snrs) + 1) + "|",
+    ]
+    for fed_back, errors in zip(snrs, errors_of(result, way), strict=True):
+        rows.append(f"| {fed_back} | {_psnrs(errors)} |")
+    rows += [
+        f"| BDJSCC, {trained:g} dB | {_psnrs(errors)} |"
+        for trained, errors in result.bdjscc.items()
+    ]
+    return "\n".join(rows)
+
+
+def _psnrs(errors: Errors) -> str:
+    return " | ".join(f"{psnr_of_mse_db(of_snr):.2f}" for of_snr in errors)
+
+
+def _against(result: Mismatch, trained: float) -> str:
+    ways = " | ".join(WAYS.values())
+    rows = [
+        f"ADJSCC with SNR_fb = {trained:g} dB less BDJSCC trained at {trained:g} dB, in dB:",
+        "",
+        f"| SNR_test (dB) | {ways} | told the truth |",
+        "| --- | --- | --- | --- |",
+    ]
+    shown = [errors_of(result, way)[result.snrs_db.index(trained)] for way in WAYS]
+    for test, snr_db in enumerate(result.snrs_db):
+        gains = [gain(e[test], result.bdjscc[trained][test]) for e in (*shown, result.matched)]
+        rows.append(f"| {snr_db:g} | {' | '.join(map(_text, gains))} |")
+    return "\n".join(rows)
+
+
+def _text(difference: Interval) -> str:
+    return f"{difference.value:+.2f} ({difference.low:+.2f} to {difference.high:+.2f})"
+
+
+def draw(result: Mismatch) -> str:
+    """An SVG document: a panel a way, PSNR over the channel's SNR, a curve an SNR fed back."""
+    shown = [*range(0, len(result.snrs_db), 2)]
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(11, 4.8), layout="constrained")
+        panels = figure.subplots(1, 2, sharey=True)
+        for panel, way in zip(panels, WAYS, strict=True):
+            _panel(panel, result, way, shown)
+        panels[0].set_ylabel("PSNR of the mean MSE in dB")
+        handles: list[Any] = panels[0].get_lines()
+        figure.legend(handles=handles, loc="outside lower center", ncols=4)
+        return svg(figure)
+
+
+def _panel(panel: Axes, result: Mismatch, way: str, shown: list[int]) -> None:
+    x = result.snrs_db
+    for index, colour in zip(shown, COLOURS, strict=False):
+        curve = [psnr_of_mse_db(errors) for errors in errors_of(result, way)[index]]
+        panel.plot(x, curve, color=colour, marker="o", label=f"ADJSCC, SNR_fb {x[index]:g} dB")
+    truth = [psnr_of_mse_db(errors) for errors in result.matched]
+    panel.plot(x, truth, color=INK, linestyle=":", label="ADJSCC, told the truth")
+    for trained, errors in result.bdjscc.items():
+        colour = COLOURS[shown.index(x.index(trained))] if trained in x else INK
+        curve = [psnr_of_mse_db(of_snr) for of_snr in errors]
+        label = f"BDJSCC, {trained:g} dB"
+        panel.plot(x, curve, color=colour, marker="s", linestyle="--", label=label)
+    panel.set(title=f"{WAYS[way]} SNR_fb", xlabel="SNR_test in dB")
