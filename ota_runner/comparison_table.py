@@ -14,6 +14,9 @@ from ota_runner.console import ROWS, number
 from ota_runner.curves import Axis, Curves, Metric
 from ota_runner.deltas import Delta
 
+COLUMNS = 10
+"""Curves, or places, that a terminal has room for side by side."""
+
 _PLACE = {Axis.SNR: "SNR dB", Axis.CBR: "CBR", Axis.FRAME: "frame"}
 
 
@@ -74,15 +77,31 @@ def table_rows(curves: Curves, metric: Metric) -> list[Row]:
 
 
 def comparison_table(curves: Curves, metric: Metric) -> Table:
-    """The table for a terminal; of a long trace, the last row alone."""
+    """The table for a terminal: of a long trace, or of many curves along one, the means alone.
+
+    More curves than a terminal has room for become rows.
+    """
     table = Table(title=metric.heading, title_justify="left", caption_justify="left")
-    table.add_column(_PLACE[curves.axis], justify="right", overflow="fold")
-    for curve in curves.curves:
-        table.add_column(escape(curve.label), justify="right", overflow="fold")
-    rows = table_rows(curves, metric)
-    for row in rows if len(rows) <= ROWS else rows[-1:]:
-        marked = (f"[bold]* {cell.text}[/]" if cell.best else cell.text for cell in row.cells)
-        table.add_row(row.place, *marked)
+    rows, many = table_rows(curves, metric), len(curves.curves) > COLUMNS
+    if len(rows) > (COLUMNS if many else ROWS) and curves.axis is Axis.FRAME:
+        rows = rows[-1:]
+    labels = [escape(curve.label) for curve in curves.curves]
+    marked = [
+        [f"[bold]* {cell.text}[/]" if cell.best else cell.text for cell in row.cells]
+        for row in rows
+    ]
+    if many:
+        table.add_column(f"curve, {_PLACE[curves.axis]}", overflow="fold")
+        for row in rows:
+            table.add_column(row.place, justify="right")
+        for label, cells in zip(labels, zip(*marked, strict=True), strict=True):
+            table.add_row(label, *cells)
+    else:
+        table.add_column(_PLACE[curves.axis], justify="right", overflow="fold")
+        for label in labels:
+            table.add_column(label, justify="right", overflow="fold")
+        for row, texts in zip(rows, marked, strict=True):
+            table.add_row(row.place, *texts)
     table.caption = "* the best, bounds aside; (failed/sent) where pictures did not arrive as sent"
     return table
 

@@ -13,7 +13,7 @@ from ota_runner.config import RunConfig
 from ota_runner.past_runs import PastRun
 from semcom_models.codecs.registry import CBR_TOLERANCE
 
-_THE_SCHEMES_OWN = {"scheme", "preset", "weights"}
+_THE_SCHEMES_OWN = {"scheme", "preset", "weights", "encoder_snr", "feedback_delay"}
 _OF_NO_CONSEQUENCE = {"output", "record_iq"}
 _COMPARED_BY_WHAT_THEY_ARE = {"images", "count", "snr_trace", "cbr"}
 
