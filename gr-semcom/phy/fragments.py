@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import isfinite
 
 import numpy as np
+from numba import njit
+from numpy.typing import NDArray
 
 from semcom_phy.capacity import waveform_sections, with_stand_ins
 from semcom_phy.digital import decode_symbols, encode_bits, symbol_count
@@ -263,6 +266,30 @@ def _received_section(
     return ReceivedAnalog(in_turn[None], noise_in_turn[None], np.isinf(noise_in_turn[None]))
 
 
+@njit(cache=True, nogil=True)
+def _deinterleave(
+    payload: NDArray[np.complex64],
+    variance: NDArray[np.float32],
+    places: NDArray[np.int64],
+    symbols: NDArray[np.complex64],
+    noise_var: NDArray[np.float32],
+) -> tuple[float, int]:
+    """Put a frame's symbols in their places; their noise variances' sum, and their number.
+
+    What is no number or has no variance was not received, and is left out.
+    """
+    total, received = 0.0, 0
+    for stream in range(payload.shape[0]):
+        for k in range(places.size):
+            symbol, noise = payload[stream, k], variance[stream, k]
+            if isfinite(symbol.real) and isfinite(symbol.imag) and 0 <= noise < np.inf:
+                symbols[stream, places[k]] = symbol
+                noise_var[stream, places[k]] = noise
+                total += noise
+                received += 1
+    return total, received
+
+
 def assemble(
     header: PictureHeader, fragments: int, frames: Mapping[int, ReceivedFrame]
 ) -> Reception:
@@ -287,12 +314,10 @@ def assemble(
     order = permutation(uses) if frames else np.empty(0, np.int64)
     for index, frame in frames.items():
         places = order[_cut(uses, fragments, index)]
-        # What is no number or no variance was not received.
-        usable = np.isfinite(frame.payload) & np.isfinite(frame.noise_var) & (frame.noise_var >= 0)
-        symbols[:, places] = np.where(usable, frame.payload, np.complex64(0))
-        noise_var[:, places] = np.where(usable, frame.noise_var, np.float32(np.inf))
-        noise += float(np.sum(frame.noise_var, where=usable, dtype=np.float64))
-        received += int(np.count_nonzero(usable))
+        payload = np.ascontiguousarray(frame.payload, np.complex64)
+        variance = np.ascontiguousarray(frame.noise_var, np.float32)
+        total, usable = _deinterleave(payload, variance, places, symbols, noise_var)
+        noise, received = noise + total, received + usable
         arrived[index], snr_db[index], cfo_hz[index] = True, frame.snr_db, frame.cfo_hz
     ends = np.cumsum([_section_uses(entry) for entry in header.sections])
     sections = tuple(

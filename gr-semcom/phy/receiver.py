@@ -33,6 +33,9 @@ from semcom_phy.synchronisation import Synchronised, synchronise
 _SEARCH_BLOCK = 8192
 """Samples searched at a time: large enough for vectors, small enough for the cache."""
 
+_PIECE = 1 << 15
+"""Samples taken at a time: those of a frame are still in the cache when it is received."""
+
 
 def lookahead_samples(numerology: Numerology) -> int:
     """Samples after a frame's end with which the receiver has surely delivered it.
@@ -135,13 +138,20 @@ class Receiver:
                 f"samples have shape {samples.shape}, [{self.numerology.rx_antennas}, n] is "
                 "expected: one row per receive antenna"
             )
+        frames: list[ReceivedFrame] = []
+        for first in range(0, samples.shape[1], _PIECE):
+            self._take(samples[:, first : first + _PIECE])
+            frames += self._advance(final=False)
+        return frames
+
+    def _take(self, samples: ComplexArray) -> None:
+        """Take samples in, what is none as zero."""
         samples = np.ascontiguousarray(samples, dtype=np.complex64)
         if not _usable(samples):
             usable = (np.abs(samples.real) < _LARGEST) & (np.abs(samples.imag) < _LARGEST)
             self.counters.non_finite_samples += int(np.sum(~usable))
             samples = np.where(usable, samples, np.complex64(0))
         self._buffer.append(samples)
-        return self._advance(final=False)
 
     def flush(self) -> list[ReceivedFrame]:
         """The stream ends: search what is left.

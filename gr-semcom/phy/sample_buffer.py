@@ -26,8 +26,9 @@ class SampleBuffer:
         wanted = held + samples.shape[1]
         if self._first + wanted > self._store.shape[1]:
             # At least half of the store is free afterwards, so this happens rarely.
-            capacity = max(self._store.shape[1], 2 * wanted)
-            store = np.zeros((self._store.shape[0], capacity), np.complex64)
+            store, capacity = self._store, 2 * wanted
+            if capacity > store.shape[1]:
+                store = np.zeros((store.shape[0], capacity), np.complex64)
             store[:, :held] = self._store[:, self._first : self._first + held]
             self._store, self._first = store, 0
         column = self._first + held

@@ -84,7 +84,8 @@ class Receiver(GuardedBlock):
 
     def process(self, inputs: Arrays, outputs: Arrays) -> int:
         count = min(len(samples) for samples in inputs)
-        self._take(self._frames.push(np.stack([samples[:count] for samples in inputs])))
+        heard = [samples[:count] for samples in inputs]
+        self._take(self._frames.push(heard[0][None] if len(heard) == 1 else np.stack(heard)))
         for port in range(len(inputs)):
             self.consume(port, count)
         self._put(self._assembler.expire(self.samples_in + count - self._lookahead))
