@@ -4,9 +4,14 @@
 import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -27,29 +32,42 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("home")
 
 
-def compile_flowgraph(flowgraph: Path, folder: Path, home: Path) -> Path:
-    environment = os.environ | {"GRC_BLOCKS_PATH": str(BLOCKS), "HOME": str(home)}
+@pytest.fixture(scope="session")
+def program(home: Path) -> Callable[[str], Path]:
+    """Compiles a flowgraph, once."""
+
+    def compiled(name: str) -> Path:
+        made = home / f"{name}.py"
+        if not made.exists():
+            compile_flowgraph(ROOT / "flowgraphs" / f"{name}.grc", home)
+        return made
+
+    return compiled
+
+
+def without_screen() -> dict[str, str]:
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}
     environment.pop("DISPLAY", None)
+    return environment
+
+
+def compile_flowgraph(flowgraph: Path, home: Path) -> None:
     result = subprocess.run(
-        ["grcc", "-o", str(folder), str(flowgraph)],
-        env=environment,
+        ["grcc", "-o", str(home), str(flowgraph)],
+        env=without_screen() | {"GRC_BLOCKS_PATH": str(BLOCKS), "HOME": str(home)},
         capture_output=True,
         text=True,
         timeout=100,
         check=False,
     )
-    program = folder / f"{flowgraph.stem}.py"
     assert result.returncode == 0, result.stdout + result.stderr
-    assert program.exists(), result.stdout + result.stderr
-    return program
+    assert (home / f"{flowgraph.stem}.py").exists(), result.stdout + result.stderr
 
 
 def run(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = dict(os.environ)
-    environment.pop("DISPLAY", None)
     return subprocess.run(
         [sys.executable, str(program), *arguments],
-        env=environment,
+        env=without_screen(),
         capture_output=True,
         text=True,
         timeout=100,
@@ -58,28 +76,37 @@ def run(program: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_flowgraphs_ship() -> None:
-    names = {path.stem for path in FLOWGRAPHS}
-    assert names >= {"adjscc_loopback", "modem_1x1", "modem_2x2", "modem_2x2_pcen"}
+    assert {path.stem for path in FLOWGRAPHS} == {
+        "adjscc_loopback",
+        "closed_loop",
+        "modem_1x1",
+        "modem_2x2",
+        "modem_2x2_pcen",
+        "receive_half",
+        "receiver_view",
+        "transmit_half",
+    }
 
 
 @grcc
 @pytest.mark.parametrize("flowgraph", FLOWGRAPHS, ids=lambda path: path.stem)
-def test_every_flowgraph_compiles(flowgraph: Path, tmp_path: Path, home: Path) -> None:
-    compile(compile_flowgraph(flowgraph, tmp_path, home).read_text(), flowgraph.stem, "exec")
+def test_every_flowgraph_compiles(flowgraph: Path, program: Callable[[str], Path]) -> None:
+    compile(program(flowgraph.stem).read_text(), flowgraph.stem, "exec")
 
 
 @grcc
-def test_pictures_cross_the_loopback_flowgraph(tmp_path: Path, home: Path) -> None:
+def test_pictures_cross_the_loopback_flowgraph(
+    tmp_path: Path, program: Callable[[str], Path]
+) -> None:
     images, output = tmp_path / "images", tmp_path / "received"
     images.mkdir()
     originals = [pixels[:, 20:180, 50:250] for _, pixels in sample_pictures()]
     for number, pixels in enumerate(originals):
         save_picture(images / f"{number}.png", pixels)
-    program = compile_flowgraph(ROOT / "flowgraphs" / "adjscc_loopback.grc", tmp_path, home)
     psnr = {}
     for snr_db in (0, 15):
         result = run(
-            program,
+            program("adjscc_loopback"),
             "--scheme=linear",
             f"--images={images}",
             f"--output={output}",
@@ -103,24 +130,31 @@ def test_pictures_cross_the_loopback_flowgraph(tmp_path: Path, home: Path) -> No
 
 
 @grcc
-def test_the_loopback_flowgraph_runs_as_it_is_opened(tmp_path: Path, home: Path) -> None:
+def test_the_loopback_flowgraph_runs_as_it_is_opened(
+    tmp_path: Path, program: Callable[[str], Path]
+) -> None:
     """With the scheme that it names; pictures are given only because small ones are quick."""
     original = sample_pictures()[0][1][:, :160, :200]
     save_picture(tmp_path / "sent.png", original)
-    program = compile_flowgraph(ROOT / "flowgraphs" / "adjscc_loopback.grc", tmp_path, home)
-    result = run(program, f"--images={tmp_path / 'sent.png'}", f"--output={tmp_path / 'out'}")
+    result = run(
+        program("adjscc_loopback"),
+        f"--images={tmp_path / 'sent.png'}",
+        f"--output={tmp_path / 'out'}",
+    )
     assert result.returncode == 0, result.stderr
     assert psnr_db(load_picture(tmp_path / "out" / "0000.png"), original) > 20
 
 
 @grcc
-def test_an_error_in_a_flowgraph_ends_it_and_comes_out(tmp_path: Path, home: Path) -> None:
+def test_an_error_in_a_flowgraph_ends_it_and_comes_out(
+    tmp_path: Path, program: Callable[[str], Path]
+) -> None:
     images = tmp_path / "images"
     images.mkdir()
     save_picture(images / "0.png", sample_pictures()[0][1][:, :64, :64])
     (images / "1.png").write_bytes(b"no picture")
-    program = compile_flowgraph(ROOT / "flowgraphs" / "adjscc_loopback.grc", tmp_path, home)
-    result = run(program, "--scheme=linear", f"--images={images}", f"--output={tmp_path / 'out'}")
+    words = [f"--images={images}", f"--output={tmp_path / 'out'}"]
+    result = run(program("adjscc_loopback"), "--scheme=linear", *words)
     assert result.returncode == 1
     assert "1.png" in result.stderr.splitlines()[-1]
 
@@ -149,54 +183,198 @@ def printed_psnr_db(program: Path, *arguments: str) -> list[float]:
         ("modem_2x2_pcen", ["--modulation=16QAM", "--snr-db=25"]),
     ],
 )
-def test_pictures_cross_the_modem(name: str, words: list[str], tmp_path: Path, home: Path) -> None:
-    program = compile_flowgraph(ROOT / "flowgraphs" / f"{name}.grc", tmp_path, home)
+def test_pictures_cross_the_modem(
+    name: str, words: list[str], tmp_path: Path, program: Callable[[str], Path]
+) -> None:
     images, output = small_pictures(tmp_path / "images", 4), f"--output={tmp_path / 'out'}"
-    received = printed_psnr_db(program, images, output, "--doppler-hz=0", *words)
+    received = printed_psnr_db(program(name), images, output, "--doppler-hz=0", *words)
     assert len(received) == 4
     assert min(received) > 18
 
 
 @grcc
 def test_the_modem_on_two_antennas_uses_the_channel_that_came_back(
-    tmp_path: Path, home: Path
+    tmp_path: Path, program: Callable[[str], Path]
 ) -> None:
     """Of one stream on a flat channel, beamforming makes more than the first antenna alone."""
-    program = compile_flowgraph(ROOT / "flowgraphs" / "modem_2x2.grc", tmp_path, home)
     images, output = small_pictures(tmp_path / "images", 5), f"--output={tmp_path / 'out'}"
     words = [images, output, "--streams=1", "--snr-db=5", "--doppler-hz=0"]
     words += ["--channel-name=rayleigh"]
-    plain, formed = (printed_psnr_db(program, *words, f"--precoder={p}") for p in ("none", "svd"))
+    plain, formed = (
+        printed_psnr_db(program("modem_2x2"), *words, f"--precoder={p}") for p in ("none", "svd")
+    )
     assert formed[0] == pytest.approx(plain[0], abs=0.5)
     assert formed[-1] > plain[-1] + 1
 
 
+def free_endpoint() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"tcp://127.0.0.1:{free.getsockname()[1]}"
+
+
 @grcc
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ("rx_antennas: '2'", "rx_antennas: '1'", "two streams need two antennas at both ends"),
-        ("csi_bits: '6'", "csi_bits: '1'", "choose 2 to 12 bits, or 0 for no quantiser"),
-        ("value: svd", "value: zf", "precoder in"),
-    ],
-)
-def test_parameters_out_of_range_are_named(
-    old: str, new: str, said: str, tmp_path: Path, home: Path
+def test_two_programs_send_pictures_and_feed_back_the_snr(
+    tmp_path: Path, program: Callable[[str], Path]
 ) -> None:
-    text = (ROOT / "flowgraphs" / "modem_2x2.grc").read_text()
-    assert old in text
-    flowgraph = tmp_path / "modem_2x2.grc"
-    flowgraph.write_text(text.replace(old, new))
-    environment = os.environ | {"GRC_BLOCKS_PATH": str(BLOCKS), "HOME": str(home)}
-    result = subprocess.run(
-        ["grcc", "-o", str(tmp_path), str(flowgraph)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
+    samples, feedback = f"--samples={free_endpoint()}", f"--feedback={free_endpoint()}"
+    images, output = small_pictures(tmp_path / "images", 3), tmp_path / "out"
+    transmit = [program("transmit_half"), samples, feedback, images, "--scheme=linear"]
+    receive = [program("receive_half"), samples, feedback, f"--output={output}"]
+    halves = [
+        subprocess.Popen(
+            [sys.executable, "-u", *map(str, words)],
+            env=without_screen(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for words in ([*transmit, "--snr-db=4"], receive)
+    ]
+    deadline = time.monotonic() + 100
+    while len(list(output.glob("*.png"))) < 3 and time.monotonic() < deadline:
+        assert all(half.poll() is None for half in halves)
+        time.sleep(0.1)
+    for half in halves:
+        half.send_signal(signal.SIGINT)
+    (transmitted, transmit_error), (received, receive_error) = (
+        half.communicate(timeout=60) for half in halves
     )
-    assert said in result.stdout + result.stderr
+    assert [half.returncode for half in halves] == [0, 0], transmit_error + receive_error
+    assert "pictures received: 3" in received
+    told = re.search(r"reports used: (\d+); SNR for the next picture: ([-\d.]+) dB", transmitted)
+    assert told is not None
+    assert int(told[1]) >= 4  # of two pictures at least, and of their frames
+    assert float(told[2]) == pytest.approx(4, abs=0.7)
+    original = sample_pictures()[0][1][:, :160, :200]
+    assert min(psnr_db(load_picture(path), original) for path in output.glob("*.png")) > 18
+
+
+CLOSED_LOOP = """
+import sys, time
+sys.path.insert(0, sys.argv.pop(1))
+from PyQt5 import Qt
+application = Qt.QApplication(sys.argv[:1])
+import closed_loop
+from gnuradio.semcom import check
+
+images, endpoint = sys.argv[1:]
+flow = closed_loop.closed_loop(images=images, scheme="linear", feedback=endpoint)
+closed_loop.snippets_main_after_init(flow)
+encoder = flow.transmitter.encoder
+
+def until_known(snr_db):
+    begun = encoder.feedback.used
+    deadline = time.monotonic() + 60
+    while encoder.feedback.used == begun or abs(encoder.channel.snr_db - snr_db) > 1:
+        assert time.monotonic() < deadline, encoder.channel
+        check(flow)
+        application.processEvents()
+        time.sleep(0.01)
+
+flow.start()
+flow.show()
+until_known(15)
+flow._snr_db_win.d_widget.setValue(5)
+until_known(5)
+assert not flow.picture_view.qwidget().image.isNull()
+flow.close()
+print("closed")
+"""
+
+
+@grcc
+def test_the_closed_loop_follows_the_slider(tmp_path: Path, program: Callable[[str], Path]) -> None:
+    folder = program("closed_loop").parent
+    (tmp_path / "drive.py").write_text(CLOSED_LOOP)
+    small_pictures(tmp_path / "images", 2)
+    result = run(tmp_path / "drive.py", str(folder), str(tmp_path / "images"), free_endpoint())
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.endswith("closed\n")
+
+
+@grcc
+def test_the_view_of_a_receiver_is_drawn_as_a_picture_appears(tmp_path: Path) -> None:
+    save_picture(tmp_path / "sent.png", sample_pictures()[0][1][:, :256, :384])
+    drawn = tmp_path / "drawn.png"
+    words = ["--scheme=linear", f"--images={tmp_path / 'sent.png'}"]
+    result = run(ROOT / "scripts" / "receiver_view.py", str(drawn), *words)
+    assert result.returncode == 0, result.stderr
+    window = load_picture(drawn)
+    assert window.shape == (3, 800, 1200)
+    # The photograph, left, has colours; the plots, right, have white ground and a blue line.
+    assert (window[0, :, :600] - window[2, :, :600]).abs().mean() > 0.02
+    assert ((window == 1).all(0)[:, 600:]).float().mean() > 0.2
+    assert ((window[2] > window[0] + 0.5)[:, 600:]).float().mean() > 0.001
+
+
+@pytest.fixture(scope="session")
+def platform(home: Path) -> Any:
+    """Companion, without its window."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRC_BLOCKS_PATH", str(BLOCKS))
+        patch.setenv("HOME", str(home))
+        from gnuradio import gr
+        from gnuradio.grc.core.platform import Platform
+
+        parts = gr.major_version(), gr.api_version(), gr.minor_version()
+        made = Platform(version=gr.version(), version_parts=parts, prefs=gr.prefs())
+        made.build_library()
+    return made
+
+
+OUT_OF_RANGE = [
+    ("semcom_picture_source", {"window": "-1"}, "choose 1 picture ahead or more"),
+    ("semcom_picture_source", {"patience_s": "0"}, "choose a patience above 0 s"),
+    ("semcom_picture_source", {"window": "0", "repeat": "True"}, "repeat need 1 picture"),
+    ("semcom_encoder", {"snr_db": "200"}, "choose an SNR from -30 to 60 dB"),
+    ("semcom_encoder", {"cbr": "-1"}, "choose a CBR from 0 to 4"),
+    ("semcom_encoder", {"options": "mcs"}, "write options as name, colon, value"),
+    ("semcom_encoder", {"valid_pictures": "0"}, "valid for 1 picture or more"),
+    ("semcom_framer", {"clipping_db": "99"}, "choose a clipping of -10 to 60 dB"),
+    ("semcom_framer", {"tx_antennas": "3"}, "choose 1 or 2 transmit antennas"),
+    ("semcom_framer", {"streams": "2"}, "two streams need two antennas at both ends"),
+    ("semcom_framer", {"precoder": "svd"}, "a precoder needs two transmit antennas"),
+    ("semcom_framer", {"precoder": "zf"}, "precoders are none, svd and pcen"),
+    ("semcom_semantic_transmitter", {"snr_db": "200"}, "choose an SNR from -30 to 60 dB"),
+    ("semcom_semantic_transmitter", {"streams": "2"}, "two streams need two antennas"),
+    ("semcom_semantic_receiver", {"csi_bits": "1"}, "choose 2 to 12 bits, or 0"),
+    ("semcom_receiver", {"csi_bits": "1"}, "choose 2 to 12 bits, or 0 for no quantiser"),
+    ("semcom_receiver", {"rx_antennas": "4"}, "choose 1 or 2 receive antennas"),
+    ("semcom_loopback_channel", {"snr_db": "1e3"}, "choose an SNR from -60 to 200 dB"),
+    ("semcom_loopback_channel", {"cfo_hz": "1e8"}, "choose a carrier offset within"),
+    ("semcom_loopback_channel", {"sco_ppm": "1e4"}, "choose a clock offset"),
+    ("semcom_loopback_channel", {"delay": "-1"}, "the delay cannot be negative"),
+    ("semcom_loopback_channel", {"doppler_hz": "-1"}, "choose a Doppler shift"),
+    ("semcom_loopback_channel", {"channel": "rician", "taps": "[(0, 1)]"}, "echoes go with"),
+    ("semcom_feedback_sink", {"endpoint": "tcp://192.0.2.1:5557"}, "an endpoint on this machine"),
+    ("semcom_feedback_source", {"endpoint": "tcp://*:5557"}, "an endpoint on this machine"),
+    ("semcom_arriving_pictures", {"rate_hz": "0"}, "choose more than 0 pictures per second"),
+    ("semcom_frame_history", {"span_s": "0"}, "choose a span above 0 s"),
+    ("semcom_frame_history", {"points": "1"}, "choose 2 points or more"),
+    ("semcom_picture_sink", {"folder": "''"}, "name a folder"),
+    ("semcom_pcen_precoder", {"snr_db": "1e3"}, "choose an SNR from -100 to 100 dB"),
+    ("semcom_pcen_combiner", {"snr_db": "1e3"}, "choose an SNR from -100 to 100 dB"),
+]
+
+
+@grcc
+@pytest.mark.parametrize(("name", "values", "said"), OUT_OF_RANGE)
+def test_parameters_out_of_range_are_told_in_words(
+    name: str, values: dict[str, str], said: str, platform: Any
+) -> None:
+    flowgraph = platform.make_flow_graph()
+    block = flowgraph.new_block(name)
+    flowgraph.rewrite()
+    flowgraph.validate()
+    assert not any("Assertion" in error for error in block.get_error_messages())
+    for key, value in values.items():
+        block.params[key].set_value(value)
+    flowgraph.rewrite()
+    flowgraph.validate()
+    errors = [error for error in block.get_error_messages() if "Assertion" in error]
+    assert any(said in error for error in errors), errors
+    assert not any("did not evaluate" in error for error in errors)
 
 
 @pytest.mark.parametrize("path", sorted(BLOCKS.glob("*.block.yml")), ids=lambda path: path.stem)
@@ -217,7 +395,11 @@ def test_every_block_is_documented(path: Path) -> None:
 def test_the_blocks_have_the_ports_that_companion_shows(tmp_path: Path) -> None:
     """A yml names each message port of its class, but for ports made for programs alone."""
     from gnuradio import semcom
+    from PyQt5.QtWidgets import QApplication
 
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    application = QApplication.instance() or QApplication(["test"])
+    assert application is not None  # kept, as a widget needs it
     waveform = semcom.numerology("narrow")
     made = {
         "semcom_picture_source": semcom.PictureSource(),
@@ -230,6 +412,13 @@ def test_the_blocks_have_the_ports_that_companion_shows(tmp_path: Path) -> None:
         "semcom_picture_sink": semcom.PictureSink(tmp_path),
         "semcom_pcen_precoder": semcom.PcenPrecoder(),
         "semcom_pcen_combiner": semcom.PcenCombiner(),
+        "semcom_feedback_sink": semcom.FeedbackSink(),
+        "semcom_feedback_source": semcom.FeedbackSource(),
+        "semcom_semantic_transmitter": semcom.SemanticTransmitter("linear", waveform),
+        "semcom_semantic_receiver": semcom.SemanticReceiver(waveform),
+        "semcom_arriving_pictures": semcom.ArrivingPictures(waveform),
+        "semcom_frame_history": semcom.FrameHistory(),
+        "semcom_picture_view": semcom.PictureView(),
     }
     import pmt
 
@@ -243,3 +432,5 @@ def test_the_blocks_have_the_ports_that_companion_shows(tmp_path: Path) -> None:
         ):
             shown = {p["id"] for p in entry.get(key, []) if p["domain"] == "message"}
             assert shown == set(pmt.to_python(ports)) - {"system", "flush"}, (name, key)
+        for callback in entry["templates"].get("callbacks", []):
+            assert callable(getattr(block, callback.partition("(")[0])), (name, callback)

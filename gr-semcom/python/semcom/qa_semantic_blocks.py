@@ -87,12 +87,10 @@ def test_pictures_cross_and_feedback_comes_back(streams: int, tmp_path: Path) ->
     assert flow.collect.taken["symbols"] == flow.collect.taken["frames"] + 1  # and the end
     # Each frame tells its channel, each picture its SNR, but both blocks end before the last one.
     told = flow.collect.taken["frames"] + 4
-    for counters in (
-        flow.transmitter.encoder.feedback,
-        flow.transmitter.framer._own_known.counters,
-    ):
+    transmitter = flow.transmitter
+    for counters in (transmitter.encoder.feedback, transmitter.framer._own_known.counters):
         assert told // 4 * 3 <= counters.used <= told
-    assert flow.transmitter.encoder.channel.snr_db == pytest.approx(20, abs=4)
+    assert transmitter.encoder.channel.snr_db == pytest.approx(20, abs=4)
 
 
 def test_parameters_change_while_it_runs(tmp_path: Path) -> None:
