@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench companion clean
+.PHONY: help setup demo test check bench docs companion clean
 
 BIN := .venv/bin
 DEMO := runs/demo
@@ -15,6 +15,7 @@ help:
 	@echo 'make test       run all tests (ARGS="-k crc" is handed to pytest)'
 	@echo 'make check      lint, formatting, types'
 	@echo 'make bench      time the stages, write bench.json'
+	@echo 'make docs       the API reference, build/docs/index.html'
 	@echo 'make companion  open GNU Radio Companion with the [SemCom] blocks'
 	@echo 'make clean      remove caches and build products (not .venv, not runs/)'
 
@@ -34,6 +35,11 @@ check: setup
 
 bench: setup
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+docs: setup
+	@$(BIN)/python -W ignore -m pdoc --docformat google --search --output-directory build/docs \
+	    semcom_phy semcom_models gnuradio.semcom ota_runner '!.*qa_.*' '!.*conftest'
+	@echo 'The API reference: $(CURDIR)/build/docs/index.html'
 
 companion: setup
 	@GRC_BLOCKS_PATH=gr-semcom/grc $(BIN)/python -m gnuradio.grc $(ARGS)

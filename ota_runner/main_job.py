@@ -149,7 +149,7 @@ def run_job(
             if run.precoder != "none" and fades_anew(settings.radio):
                 say(
                     f"--precoder {run.precoder}: every picture meets a channel of its own, of "
-                    "which that of the picture before tells nothing; see --channel-continues"
+                    "which the one before tells its first frame nothing; see --channel-continues"
                 )
             if not old:
                 folder.begin(settings.as_mapping(), manifest)
