@@ -24,7 +24,7 @@ from typing import Annotated, Any, NoReturn, get_args
 import typer
 from pydantic import BaseModel
 
-from ota_runner import compare, report, schemes, sweep, train
+from ota_runner import compare, contact_sheet, report, schemes, sweep, train
 from ota_runner.choice import Choice, choose
 from ota_runner.config import Layer, RunConfig, own_options, read_layer
 from ota_runner.console import say
@@ -37,6 +37,7 @@ SUBCOMMANDS: dict[str, Callable[..., None]] = {
     "train": train.command,
     "schemes": schemes.command,
     "report": report.command,
+    "sheet": contact_sheet.command,
 }
 
 _DECIDING = [field.name for field in fields(Choice)]
