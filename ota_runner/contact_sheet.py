@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``ota_runner sheet``: the pictures of runs side by side in one picture, for a paper or a README."""
+"""``ota_runner sheet``: pictures of runs side by side in one file, for a paper or a README."""
 
 from __future__ import annotations
 
@@ -37,9 +37,7 @@ class Column:
 
 def command(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="folders of runs")],
-    output: Annotated[
-        Path, typer.Option("--output", help="file to write: .png, .jpg, .webp, .pdf")
-    ],
+    output: Annotated[Path, typer.Option(help="file to write: .png, .jpg, .webp, .pdf")],
     count: Annotated[int, typer.Option("--count", min=1, max=20, help="pictures at most")] = 3,
 ) -> None:
     """Draw pictures of runs side by side: what was sent, and what each run received."""
