@@ -7,7 +7,6 @@ curves give the same bytes.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,36 +17,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ota_runner.curves import Axis, Curve, Curves, Metric, Point
-
-COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
-"""Of Okabe and Ito, "Color Universal Design", 2008, without black and yellow, which vanish."""
+from semcom_models.figure_style import COLOURS, INK, STYLE, svg
 
 MARKERS = ("o", "s", "^", "D", "v", "p", "<", ">", "h")
 DASHES = ("-", "--", ":", "-.")
-
-_INK = "#767c85"
-
-_STYLE: Any = {
-    "svg.hashsalt": "gr-semcom",
-    "svg.fonttype": "path",
-    "text.parse_math": False,
-    "font.family": "DejaVu Sans",
-    "font.size": 11,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": _INK,
-    "grid.alpha": 0.25,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 6.5,
-    "legend.frameon": False,
-    "savefig.transparent": True,
-}
 
 
 def curves_svg(curves: Curves, metric: Metric) -> str:
@@ -61,14 +34,12 @@ def curves_svg(curves: Curves, metric: Metric) -> str:
         An SVG document: one panel over SNR or CBR, three along a trace (SNR; spectral efficiency
         and quality setting of the digital schemes; the metric), as in NTSCC+, Fig. 9.
     """
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         if curves.axis is Axis.FRAME:
             figure = _trace_figure(curves, metric)
         else:
             figure = _curve_figure(curves, metric)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
-    return buffer.getvalue()
+        return svg(figure)
 
 
 def _curve_figure(curves: Curves, metric: Metric) -> Figure:
@@ -86,7 +57,7 @@ def _trace_figure(curves: Curves, metric: Metric) -> Figure:
     figure = Figure(figsize=(7.2, 8.0), layout="constrained")
     snr, modes, result = figure.subplots(3, 1, sharex=True)
     trace = curves.curves[0].points
-    snr.plot([point.x for point in trace], [point.snr_db for point in trace], color=_INK)
+    snr.plot([point.x for point in trace], [point.snr_db for point in trace], color=INK)
     snr.set_ylabel("SNR in dB")
     styled = _styled(curves.curves)
     _draw_modes(modes, styled)
@@ -154,5 +125,5 @@ def _legend(figure: Figure, handles: list[Line2D], curves: Curves) -> None:
     if any(point.fallen_back for curve in curves.curves for point in curve.points):
         hollow: dict[str, Any] = {"marker": "o", "markerfacecolor": "none", "linestyle": "none"}
         label = "hollow: pictures did not arrive as sent"
-        handles = [*handles, Line2D([], [], color=_INK, label=label, **hollow)]
+        handles = [*handles, Line2D([], [], color=INK, label=label, **hollow)]
     figure.legend(handles=handles, loc="outside lower center", ncols=2)

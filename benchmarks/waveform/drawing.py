@@ -9,7 +9,8 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from benchmarks.waveform.measurement import Measurement
-from ota_runner.curve_figures import COLOURS, MARKERS
+from ota_runner.curve_figures import MARKERS
+from semcom_models.figure_style import COLOURS
 
 
 def draw(measurement: Measurement) -> str:
