@@ -35,6 +35,12 @@ _SPARE_SEQUENCES = 4
 
 _DETECTION_DEVIATIONS = 4.0
 
+_SLOW = 3
+"""Motions, the slowest, in which the strength of a channel as a whole is looked at by itself."""
+
+_STRENGTH_MOVED = 20.0
+"""Sum of squares of these and one more standard normal variable: beyond it is one in 2000."""
+
 _MOST_COEFFICIENTS = 160
 """Bounds the cost, which is cubic. The weakest, a priori, are left out."""
 
@@ -118,8 +124,10 @@ def _without_mean(sequences: NDArray[np.float64], weight: NDArray[np.float64]) -
 
 def channel_moves(
     pilots: ComplexArray,
+    opening: ComplexArray,
     weight: NDArray[np.float64],
     noise_var: NDArray[np.floating],
+    looks: float,
     numerology: Numerology,
 ) -> bool:
     """Whether the channel changes over the frame by more than noise explains.
@@ -127,8 +135,10 @@ def channel_moves(
     Args:
         pilots: ``[symbols, pilots, rx]`` of the payload, received times conjugate of sent,
             whatever is the same for all carriers tracked already.
+        opening: ``[pilots, rx]``, the channel that the frame's opening shows.
         weight: ``[symbols]``, 1, or 0 for symbols that are not to be used.
         noise_var: ``[rx]``.
+        looks: known cells of the opening.
         numerology: of the waveform.
     """
     symbols, used = pilots.shape[0], weight.sum()
@@ -139,30 +149,55 @@ def channel_moves(
     else:
         motions = _without_mean(_sequences(symbols, numerology), weight)
     moved = motions.shape[0] * pilots.shape[1] * pilots.shape[2]
-    statistic = _moved_power(motions, pilots, noise_var) / moved
-    return statistic > 1 + _DETECTION_DEVIATIONS / math.sqrt(moved)
+    anyhow, strength = _moved_power(motions, pilots, opening, weight, noise_var, looks)
+    most = 1 + _DETECTION_DEVIATIONS / math.sqrt(moved)
+    return anyhow / moved > most or strength > _STRENGTH_MOVED
 
 
 @njit(cache=True, nogil=True)
 def _moved_power(
     motions: NDArray[np.float32],
     pilots: NDArray[np.complex64],
+    opening: NDArray[np.complex64],
+    weight: NDArray[np.float64],
     noise_var: NDArray[np.float64],
-) -> float:
-    """Power of ``pilots`` in the ways to move ``[n, symbols]``, in units of the noise."""
+    looks: float,
+) -> tuple[float, float]:
+    """Power of ``pilots`` in the ways to move ``[n, symbols]``, in units of the noise.
+
+    Returns:
+        Of all pilots by themselves; and of the strength that they have in common, in the slowest
+        ways and against the opening, in units of its variance. A channel that moves little does so
+        mostly in strength, which is known far better than a single pilot.
+    """
     symbols, carriers, antennas = pilots.shape
-    flat, total = pilots.reshape(symbols, -1), 0.0
-    moved = np.empty(carriers * antennas, np.complex64)
+    flat, steady, total = pilots.reshape(symbols, -1), opening.reshape(-1), 0.0
+    moved = np.zeros(carriers * antennas, np.complex64)
+    used = weight.sum()
+    for row in range(symbols):
+        share = np.float32(weight[row] / used)
+        for k in range(moved.size):
+            moved[k] += share * flat[row, k]
+    along, power = 0.0, 1e-300
+    for k in range(moved.size):
+        noise, away = noise_var[k % antennas], moved[k] - steady[k]
+        along += (away.real * steady[k].real + away.imag * steady[k].imag) / noise
+        power += (steady[k].real ** 2 + steady[k].imag ** 2) / noise
+    common = 2 * along * along / (power * (1 / used + carriers / looks))
     for way in range(motions.shape[0]):
         moved[:] = 0.0
         for row in range(symbols):
             share, cells = motions[way, row], flat[row]
             for k in range(moved.size):
                 moved[k] += complex(share * cells[k].real, share * cells[k].imag)
+        along = 0.0
         for k in range(moved.size):
-            power = moved[k].real * moved[k].real + moved[k].imag * moved[k].imag
-            total += power / noise_var[k % antennas]
-    return total
+            noise = noise_var[k % antennas]
+            total += (moved[k].real * moved[k].real + moved[k].imag * moved[k].imag) / noise
+            along += (moved[k].real * steady[k].real + moved[k].imag * steady[k].imag) / noise
+        if way < _SLOW:
+            common += 2 * along * along / power
+    return total, common
 
 
 class _Echoes:

@@ -248,3 +248,41 @@ def test_offsets_of_seven_carriers_are_found(numerology: Numerology, carriers: f
     config = ChannelConfig(SNR_DB, cfo_hz=carriers * numerology.subcarrier_spacing_hz)
     received = _receive(frames, config, numerology)
     assert received[0].cfo_hz == pytest.approx(config.cfo_hz, abs=2e-5 * numerology.sample_rate)
+
+
+@pytest.mark.parametrize("numerology", [NARROW, WIDE], ids=lambda n: n.name)
+def test_a_clipped_payload_has_the_noise_that_it_is_announced_with(numerology: Numerology) -> None:
+    """Training is not clipped; pilots and payload are, and all symbols alike."""
+    frames = _frames(numerology, 2)
+    modulator = Modulator(numerology, clipping_db=3.0)
+    silence = np.zeros((1, GAP), np.complex64)
+    bursts = [silence, *(modulator.frame(frame) for frame in frames), silence]
+    channel, receiver = SampleChannel(ChannelConfig(30.0), numerology), Receiver(numerology)
+    received = receiver.push(channel.process(np.concatenate(bursts, axis=1)))
+    received += receiver.push(channel.flush()) + receiver.flush()
+    for frame, heard in zip(frames, received, strict=True):
+        error = np.mean(np.abs(heard.payload - frame.payload) ** 2)
+        assert 10 * np.log10(error / np.mean(heard.noise_var)) == pytest.approx(0, abs=1.5)
+
+
+def test_a_channel_that_moves_by_a_decibel_within_a_frame_is_followed() -> None:
+    """Of a full frame of the narrow waveform; its mean is what the SNR tells of."""
+    rng = np.random.default_rng(3)
+    frame = _frames(NARROW, 1)[0]
+    burst = Modulator(NARROW).frame(frame)
+    for seed in range(4):
+        db = np.linspace(0, 1.2 if seed % 2 else -1.2, burst.shape[1])
+        noise = rng.standard_normal((*burst.shape, 2)) @ np.array([1, 1j]) * np.sqrt(NOISE / 2)
+        receiver = Receiver(NARROW)
+        samples = (burst * 10 ** (db / 20) + noise).astype(np.complex64)
+        received = receiver.push(samples) + receiver.flush()
+        known = NARROW.training_symbols + NARROW.header_ofdm_symbols
+        payload = db[known * NARROW.samples_per_symbol : -NARROW.guard_samples]
+        true_db = SNR_DB + 10 * np.log10(np.mean(10 ** (payload / 10)))
+        assert received[0].snr_db == pytest.approx(true_db, abs=0.4)
+        assert abs(10 * np.log10(_relative(frame, received[0]))) < 0.3
+
+
+def _relative(frame: Frame, received: ReceivedFrame) -> float:
+    """Error of the symbols in units of the noise announced."""
+    return float(np.mean(np.abs(received.payload - frame.payload) ** 2 / received.noise_var))

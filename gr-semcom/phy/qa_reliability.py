@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from semcom_phy.reliability import deviation, excess_noise, hit_at_end
+from semcom_phy.reliability import deviation, even_excess, excess_noise, hit_at_end
 
 OPENING, PAYLOAD, CARRIERS, PILOTS = 10, 128, 100, 8
 
@@ -53,3 +53,14 @@ def test_deviations_are_in_units_of_each_antennas_noise() -> None:
     received = np.full((3, 4, 2), 2.0 + 0j, np.complex64)
     expected = np.full((3, 4, 2), 1.0 + 0j, np.complex64)
     np.testing.assert_allclose(deviation(received, expected, np.array([1.0, 0.5])), 1.5)
+
+
+def test_noise_that_all_payload_symbols_have_is_told_from_hits() -> None:
+    """A clipping transmitter's; of bursts some symbols are spared."""
+    even = [12 * _deviations(PAYLOAD, PILOTS, seed) for seed in range(100)]
+    levels = np.array([even_excess(payload, PILOTS) for payload in even])
+    np.testing.assert_allclose(levels, 12, rtol=0.25)
+    assert all(even_excess(payload / 12, PILOTS) == 1 for payload in even)
+    burst = even[0].copy()
+    burst[:20] /= 100
+    assert even_excess(burst, PILOTS) == 1

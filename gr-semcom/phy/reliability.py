@@ -143,6 +143,31 @@ def _limits(cells: int) -> tuple[float, float]:
     return gammainccinv(cells, _FALSE_ALARM) / cells, gammaincinv(cells, _QUANTILE) / cells
 
 
+@lru_cache(maxsize=64)
+def _even_limits(cells: int) -> tuple[float, float]:
+    """Of the mean of ``cells`` unit noise powers: the median, and half what hardly any is below."""
+    return gammaincinv(cells, 0.5) / cells, 0.5 * gammaincinv(cells, _FALSE_ALARM) / cells
+
+
+def even_excess(payload: NDArray[np.float64], payload_cells: int) -> float:
+    """Noise of a payload's symbols relative to the opening's, where all of them have more of it.
+
+    A transmitter that clips adds noise to the payload's symbols, whose peaks are high, and hardly
+    any to the training's. Hit symbols are told from those that were not; here there are no others.
+
+    Args:
+        payload: ``[symbols]`` deviations, see :func:`deviation`.
+        payload_cells: known cells of a symbol, all antennas together.
+
+    Returns:
+        1 where the payload's noise is the opening's, or differs from symbol to symbol.
+    """
+    middle, least = _even_limits(payload_cells)
+    level = float(np.median(payload)) / middle
+    even = level > _NOISE_SURPLUS and payload.min() > least * level
+    return level if even else 1.0
+
+
 def excess_noise(
     opening: NDArray[np.float64],
     payload: NDArray[np.float64],

@@ -30,7 +30,14 @@ from semcom_phy.fading_tracking import KnownGrid, channel_moves, track_channel
 from semcom_phy.numerology import Numerology
 from semcom_phy.opening import Opening
 from semcom_phy.preamble import pilot_grid
-from semcom_phy.reliability import deviation, excess_noise, hit_at_end, interference, unhit
+from semcom_phy.reliability import (
+    deviation,
+    even_excess,
+    excess_noise,
+    hit_at_end,
+    interference,
+    unhit,
+)
 from semcom_phy.tracking import (
     KnownCells,
     carrier_numbers,
@@ -47,6 +54,9 @@ _OPENED = 0.1
 
 _FEWEST_SYMBOLS = 3
 """Of opening and payload each: hit symbols are left out as long as so many others are left."""
+
+_LOUDEST = 0.5
+"""Noise of all payload symbols alike, relative to the channel, that they may have of their own."""
 
 _DEAF = 1e30
 """Noise next to which nothing is heard, and which single precision still holds."""
@@ -115,26 +125,40 @@ def synchronise(opening: Opening, payload: ComplexArray, numerology: Numerology)
     weight = _unhit_parts(opening.interference, frame.interference())
     estimated = frame.estimate(weight)
     cells = [numerology.rx_antennas * n for n in (payload.shape[1], frame.rows.size)]
-    excess = excess_noise(*estimated.deviations, *cells)
+    excess, _ = _excess(estimated, opening, cells)
     beyond = (excess - 1)[:, None]
     chosen = _unhit_parts(beyond[:count], beyond[count:])
     if not np.array_equal(chosen, weight):
         estimated = frame.estimate(chosen)
-        excess = excess_noise(*estimated.deviations, *cells)
+    excess, even = _excess(estimated, opening, cells)
     excess = excess[count:]
-    varies = (excess > 1).any()
+    usual = estimated.noise_var if even == 1.0 else even * opening.noise_var
+    noise_var = usual[None]
+    if (excess > 1).any():
+        heard = estimated.deviations[1][:, None] * opening.noise_var
+        noise_var = np.where(excess[:, None] > 1, heard, usual)
     return Synchronised(
         payload=estimated.payload,
         channel=estimated.channel,
         error_var=estimated.error_var,
-        noise_var=np.minimum(
-            excess[:, None] * estimated.noise_var if varies else estimated.noise_var[None], _DEAF
-        ),
+        noise_var=np.minimum(noise_var, _DEAF),
         power=estimated.power,
-        usual_noise_var=estimated.noise_var,
+        usual_noise_var=usual,
         drift=estimated.drift,
         hit_at_end=hit_at_end(excess),
     )
+
+
+def _excess(
+    estimated: _Estimated, opening: Opening, cells: list[int]
+) -> tuple[NDArray[np.float64], float]:
+    """Noise of the symbols relative to usual ones; and of usual payload to the opening's."""
+    early, late = estimated.deviations
+    even = even_excess(late, cells[1])
+    # What drowns the channel itself is no noise of a transmitter.
+    if even * opening.noise_var.sum() > _LOUDEST * estimated.power.sum():
+        even = 1.0
+    return excess_noise(early, late / even, *cells), even
 
 
 @njit(cache=True, nogil=True)
@@ -204,8 +228,8 @@ def _fit(
     weight: NDArray[np.float64],
     prior: DelayPrior,
     antennas: int,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], KnownAverage]:
-    """Rotation of a frame, the phase that wanders about it, and the opening's average."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], KnownAverage, NDArray[np.complex64]]:
+    """Rotation of a frame, the phase that wanders about it; the opening's average, and smoothed."""
     count, rows = opened.shape[0], sent.rows
     line = line.copy()
     nothing = np.empty(0)
@@ -219,7 +243,7 @@ def _fit(
     composite = smooth_composite(average, prior, rows.size, antennas)
     cells = _match(opened, piloted, sent, composite, average.noise_var, weight)
     refine_rotation(cells, line, True)
-    return line, smooth_phase(cells, line, weight.size), average
+    return line, smooth_phase(cells, line, weight.size), average, composite
 
 
 class _Frame:
@@ -246,7 +270,7 @@ class _Frame:
     def estimate(self, weight: NDArray[np.float64]) -> _Estimated:
         """Rotation, channel and noise from the symbols of weight 1, the others' being 0."""
         opening, numerology, count = self._opening, self._numerology, self.count
-        line, wander, average = _fit(
+        line, wander, average, composite = _fit(
             opening.received,
             self._piloted,
             self._sent,
@@ -258,8 +282,8 @@ class _Frame:
             numerology.tx_antennas,
         )
         opened, pilots = _straight_cells(opening.received, self._piloted, self._sent, line, wander)
-        late = weight[count:]
-        if channel_moves(pilots, late, average.noise_var, numerology):
+        late, looks = weight[count:], float(weight[:count].sum() * opened.shape[1])
+        if channel_moves(pilots, composite[self.rows], late, average.noise_var, looks, numerology):
             return self._track(line, average, weight)
         average = average_cells(opened, weight[:count], pilots, late, self.rows)
         estimate = smooth_channel(average, numerology)
