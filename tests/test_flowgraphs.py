@@ -218,8 +218,9 @@ def test_two_programs_send_pictures_and_feed_back_the_snr(
     tmp_path: Path, program: Callable[[str], Path]
 ) -> None:
     samples, feedback = f"--samples={free_endpoint()}", f"--feedback={free_endpoint()}"
-    images, output = small_pictures(tmp_path / "images", 3), tmp_path / "out"
+    images, output = small_pictures(tmp_path / "images", 1), tmp_path / "out"
     transmit = [program("transmit_half"), samples, feedback, images, "--scheme=linear"]
+    transmit += ["--snr-db=4", "--repeat=1"]
     receive = [program("receive_half"), samples, feedback, f"--output={output}"]
     halves = [
         subprocess.Popen(
@@ -229,22 +230,27 @@ def test_two_programs_send_pictures_and_feed_back_the_snr(
             stderr=subprocess.PIPE,
             text=True,
         )
-        for words in ([*transmit, "--snr-db=4"], receive)
+        for words in (transmit, receive)
     ]
-    deadline = time.monotonic() + 100
-    while len(list(output.glob("*.png"))) < 3 and time.monotonic() < deadline:
-        assert all(half.poll() is None for half in halves)
-        time.sleep(0.1)
-    for half in halves:
-        half.send_signal(signal.SIGINT)
-    (transmitted, transmit_error), (received, receive_error) = (
-        half.communicate(timeout=60) for half in halves
-    )
+    try:
+        # What is on its way between the two is ten pictures at most: then feedback is in force.
+        deadline = time.monotonic() + 100
+        while len(list(output.glob("*.png"))) < 20 and time.monotonic() < deadline:
+            assert all(half.poll() is None for half in halves)
+            time.sleep(0.1)
+        for half in halves:
+            half.send_signal(signal.SIGINT)
+        (transmitted, transmit_error), (received, receive_error) = (
+            half.communicate(timeout=60) for half in halves
+        )
+    finally:
+        for half in halves:
+            half.kill()
     assert [half.returncode for half in halves] == [0, 0], transmit_error + receive_error
-    assert "pictures received: 3" in received
+    assert int(re.findall(r"pictures received: (\d+)", received)[0]) >= 20
     told = re.search(r"reports used: (\d+); SNR for the next picture: ([-\d.]+) dB", transmitted)
     assert told is not None
-    assert int(told[1]) >= 4  # of two pictures at least, and of their frames
+    assert int(told[1]) >= 2
     assert float(told[2]) == pytest.approx(4, abs=0.7)
     original = sample_pictures()[0][1][:, :160, :200]
     assert min(psnr_db(load_picture(path), original) for path in output.glob("*.png")) > 18
