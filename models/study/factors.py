@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -50,7 +51,7 @@ class Factors:
         """Of the mean factors over all channels, ``[snrs]``: ``var`` of Fig. 7."""
         return self.mean.var(1)
 
-    @property
+    @cached_property
     def variance_gained(self) -> Interval:
         """The variance at the highest SNR less that at the lowest."""
 
@@ -60,7 +61,7 @@ class Factors:
 
         return interval(gained, len(self.values))
 
-    @property
+    @cached_property
     def change(self) -> Interval:
         """How far apart the curves of Fig. 7 are.
 

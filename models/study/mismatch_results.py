@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from itertools import product
+from itertools import cycle, product
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,10 @@ from semcom_models.psnr import psnr_of_mse_db
 from semcom_models.study.interval import Interval
 from semcom_models.study.mismatch import Errors, Mismatch, gain
 
-WAYS = {"both": "encoder and decoder told", "encoder": "encoder told, decoder measures"}
+WAYS = {
+    "both": "encoder and decoder told SNR_fb",
+    "encoder": "encoder told SNR_fb, decoder measures",
+}
 """Which ends are told what was fed back."""
 
 _COLUMNS = ("scheme", "told", "snr_fb_db", "snr_test_db", "psnr_db")
@@ -65,16 +68,16 @@ def _rows(
 
 
 def markdown(result: Mismatch) -> str:
-    """A table a way, of all SNRs; then ADJSCC told a wrong SNR against each BDJSCC."""
+    """A table a way, of all SNRs; then ADJSCC against the BDJSCCs trained at one of them."""
     parts = [_grid(result, way) for way in WAYS]
-    parts += [_against(result, trained) for trained in result.bdjscc]
+    parts += [_against(result, trained) for trained in result.bdjscc if trained in result.snrs_db]
     return "\n\n".join(parts)
 
 
 def _grid(result: Mismatch, way: str) -> str:
     snrs = [f"{snr_db:g}" for snr_db in result.snrs_db]
     rows = [
-        f"ADJSCC, {WAYS[way]} SNR_fb; PSNR of the mean MSE in dB:",
+        f"ADJSCC, {WAYS[way]}; PSNR of the mean MSE in dB:",
         "",
         f"| SNR_fb (dB) \\ SNR_test (dB) | {' | '.join(snrs)} |",
         "| --- " * (len(snrs) + 1) + "|",
@@ -112,29 +115,32 @@ def _text(difference: Interval) -> str:
 
 
 def draw(result: Mismatch) -> str:
-    """An SVG document: a panel a way, PSNR over the channel's SNR, a curve an SNR fed back."""
-    shown = [*range(0, len(result.snrs_db), 2)]
+    """An SVG document: a panel a way, PSNR over the channel's SNR.
+
+    A curve for every other SNR fed back; a BDJSCC trained at one of them has its colour.
+    """
+    colours = dict(zip(result.snrs_db[::2], cycle(COLOURS), strict=False))
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(11, 4.8), layout="constrained")
         panels = figure.subplots(1, 2, sharey=True)
         for panel, way in zip(panels, WAYS, strict=True):
-            _panel(panel, result, way, shown)
+            _panel(panel, result, way, colours)
         panels[0].set_ylabel("PSNR of the mean MSE in dB")
         handles: list[Any] = panels[0].get_lines()
         figure.legend(handles=handles, loc="outside lower center", ncols=4)
         return svg(figure)
 
 
-def _panel(panel: Axes, result: Mismatch, way: str, shown: list[int]) -> None:
-    x = result.snrs_db
-    for index, colour in zip(shown, COLOURS, strict=False):
-        curve = [psnr_of_mse_db(errors) for errors in errors_of(result, way)[index]]
-        panel.plot(x, curve, color=colour, marker="o", label=f"ADJSCC, SNR_fb {x[index]:g} dB")
-    truth = [psnr_of_mse_db(errors) for errors in result.matched]
-    panel.plot(x, truth, color=INK, linestyle=":", label="ADJSCC, told the truth")
+def _panel(panel: Axes, result: Mismatch, way: str, colours: dict[float, str]) -> None:
+    def plot(errors: Errors, **look: Any) -> None:
+        panel.plot(result.snrs_db, [psnr_of_mse_db(of_snr) for of_snr in errors], **look)
+
+    for fed_back, errors in zip(result.snrs_db, errors_of(result, way), strict=True):
+        if fed_back in colours:
+            label = f"ADJSCC, SNR_fb {fed_back:g} dB"
+            plot(errors, color=colours[fed_back], marker="o", label=label)
+    plot(result.matched, color=INK, linestyle=":", label="ADJSCC, told the truth")
     for trained, errors in result.bdjscc.items():
-        colour = COLOURS[shown.index(x.index(trained))] if trained in x else INK
-        curve = [psnr_of_mse_db(of_snr) for of_snr in errors]
-        label = f"BDJSCC, {trained:g} dB"
-        panel.plot(x, curve, color=colour, marker="s", linestyle="--", label=label)
-    panel.set(title=f"{WAYS[way]} SNR_fb", xlabel="SNR_test in dB")
+        look: Any = {"color": colours.get(trained, INK), "marker": "s", "linestyle": "--"}
+        plot(errors, label=f"BDJSCC, {trained:g} dB", **look)
+    panel.set(title=WAYS[way], xlabel="SNR_test in dB")
