@@ -38,6 +38,16 @@ def cut_picture(run: Path) -> None:
     os.truncate(next((run / "received").iterdir()), 50)
 
 
+def put_a_folder_there(run: Path) -> None:
+    (run / "images.jsonl").unlink()
+    (run / "images.jsonl").mkdir()
+
+
+def empty_received(run: Path) -> None:
+    for file in (run / "received").iterdir():
+        file.unlink()
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], object], str, int]] = {
     "half a line": (truncate, "the last line of {run}/images.jsonl was left half written", 2),
     "a damaged line": (scribble, "line 2 of {run}/images.jsonl is damaged", 2),
@@ -47,12 +57,12 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str, int]] = {
         0,
     ),
     "a folder for records": (
-        lambda run: [(run / "images.jsonl").unlink(), (run / "images.jsonl").mkdir()],
+        put_a_folder_there,
         "cannot read {run}/images.jsonl: Is a directory",
         0,
     ),
     "no pictures": (
-        lambda run: [file.unlink() for file in (run / "received").iterdir()],
+        empty_received,
         "pictures that are not there: received/00000-black.png, received/00001-more-odd-size.png",
         3,
     ),

@@ -19,6 +19,7 @@ from semcom_phy.exchange import (
     CodecLabel,
     DigitalSection,
     FloatArray,
+    ReceivedAnalog,
     Transmission,
 )
 from semcom_phy.ideal import IdealLink
@@ -58,7 +59,9 @@ def test_symbols_of_what_arrived() -> None:
     symbols = (np.array(analogue.i) + 1j * np.array(analogue.q)) * STEP
     assert symbols.size == SYMBOLS
     assert np.abs(symbols) == pytest.approx(np.ones(SYMBOLS), abs=0.06)
-    arrived = SYMBOLS_SENT[0, ~reception.sections[0].erased[0]]
+    section = reception.sections[0]
+    assert isinstance(section, ReceivedAnalog)
+    arrived = SYMBOLS_SENT[0, ~section.erased[0]]
     places = np.arange(SYMBOLS) * arrived.size // SYMBOLS
     assert np.abs(symbols - arrived[places]).max() < 0.06
     levels = np.array([1, 3]) / np.sqrt(10)

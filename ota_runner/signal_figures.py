@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -96,11 +96,11 @@ def _reach(sections: Sequence[SymbolRecord]) -> float:
     return float(np.quantile(parts, 0.995)) * STEP * 1.1
 
 
-def _spectrum(signals: Sequence[SignalRecord], sample_rate: float) -> dict[str, Any] | None:
+def _spectrum(signals: Iterable[SignalRecord], sample_rate: float) -> dict[str, Any] | None:
     """Mean power density over the pictures, as sent and as received."""
-    figure = go.Figure()
+    records, figure = list(signals), go.Figure()
     for kind, colour in (("received", MEASURED), ("sent", ASKED)):
-        antennas = _mean([getattr(signal, f"{kind}_db") for signal in signals])
+        antennas = _mean([getattr(record, f"{kind}_db") for record in records])
         for antenna, density in enumerate(antennas, start=1):
             offset = (np.arange(density.size) / density.size - 0.5) * sample_rate / 1e3
             figure.add_scatter(
