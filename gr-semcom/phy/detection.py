@@ -453,4 +453,4 @@ def _first_path(
     start = max(lag - prefix, 0)
     while profile[start] < echo:
         start += 1
-    return best, start, score
+    return best, start, float(score)

@@ -70,7 +70,10 @@ def _windows(
 
 @njit(cache=True, nogil=True)
 def _turn(
-    cells: NDArray[np.complex64], real: float, imag: float, turned: NDArray[np.complex64]
+    cells: NDArray[np.complex64],
+    real: np.floating,
+    imag: np.floating,
+    turned: NDArray[np.complex64],
 ) -> None:
     for k in range(cells.size):
         x, y = cells[k].real, cells[k].imag

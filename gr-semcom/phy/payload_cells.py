@@ -54,5 +54,5 @@ def from_cells(
     """
     symbols, variance = despread(cells, noise_var, numerology.spreading)
     signs = scrambling_signs(numerology)[: cells.shape[2], :count]
-    by_stream = [np.ascontiguousarray(part.transpose(2, 0, 1)) for part in (symbols, variance)]
-    return unscramble(*by_stream, signs)
+    by_stream = np.ascontiguousarray(symbols.transpose(2, 0, 1))
+    return unscramble(by_stream, np.ascontiguousarray(variance.transpose(2, 0, 1)), signs)
