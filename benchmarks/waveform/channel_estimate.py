@@ -109,8 +109,8 @@ def channel_estimate(effort: Effort) -> Measurement:
         method=(
             f"{count} full frames at each SNR, each through other random echoes of equal mean "
             "power, one at each sample over three quarters of the prefix; medians over the frames. "
-            "One bound knows the echoes' delays; the other, like the receiver, only that they lie "
-            "in the prefix. A common phase and delay, which are tracked apart from the channel, do "
+            "One bound knows the echoes' delays; the other only that they lie in the "
+            "prefix. A common phase and delay, which are tracked apart from the channel, do "
             "not count."
         ),
         x_label="SNR (dB)",
