@@ -20,7 +20,7 @@ SHOWN = 64
 """Channels in the figure, the first ones, as in Fig. 7."""
 
 _COLOURS = mpl.colormaps["viridis"]
-_RANGE = (0.2, 0.8)
+_RANGE = (0.35, 0.85)
 """Of the colours, lowest to highest SNR: what is seen on white and on black."""
 
 

@@ -124,4 +124,4 @@ def write_png(maps: FeatureMaps, path: Path) -> None:
         OSError: it cannot be written.
     """
     with mpl.rc_context(STYLE):
-        draw(maps).savefig(path, dpi=130, format="png", metadata={"Software": None})
+        draw(maps).savefig(path, dpi=100, format="png", metadata={"Software": None})

@@ -30,11 +30,6 @@ class Interval:
     low: float
     high: float
 
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether its sign is known."""
-        return self.low > 0 or self.high < 0
-
 
 def interval(statistic: Statistic, pictures: int) -> Interval:
     """A figure and its percentile bootstrap interval, over pictures drawn anew with a fixed seed.

@@ -25,27 +25,31 @@ WAYS = {
 """Which ends are told what was fed back."""
 
 _COLUMNS = ("scheme", "told", "snr_fb_db", "snr_test_db", "psnr_db")
-_DIFFERENCES = ("over_matched_db", "over_bdjscc_db")
+_DIFFERENCES = ("over_matched_db", "over_bdjscc_db", "over_both_db")
 
 
 def write_csv(result: Mismatch, path: Path) -> None:
     """PSNR of the mean MSE, and differences with 95 % intervals over the pictures.
 
     ``over_matched_db`` is against ADJSCC told the channel's SNR, ``over_bdjscc_db`` against the
-    BDJSCC trained at the SNR fed back. Of BDJSCC, ``snr_fb_db`` is the SNR of its training.
+    BDJSCC trained at the SNR fed back, ``over_both_db`` against ADJSCC whose decoder is told that
+    too. Of BDJSCC, ``snr_fb_db`` is the SNR of its training.
 
     Raises:
         OSError: it cannot be written.
     """
     with path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
         ends = [f"{name}{end}" for name in _DIFFERENCES for end in ("", "_low", "_high")]
-        writer.writerow((*_COLUMNS, *ends))
-        for fed_back, errors in result.bdjscc.items():
-            writer.writerows(_rows(result, ("bdjscc", ""), fed_back, errors))
+        writer = csv.DictWriter(file, (*_COLUMNS, *ends), lineterminator="\n")
+        writer.writeheader()
+        for trained, errors in result.bdjscc.items():
+            writer.writerows(_rows(("bdjscc", "", trained), result, errors, {}))
         for way, (index, fed_back) in product(WAYS, enumerate(result.snrs_db)):
+            against = {"over_both_db": result.both[index]} if way == "encoder" else {}
+            if fed_back in result.bdjscc:
+                against["over_bdjscc_db"] = result.bdjscc[fed_back]
             errors = errors_of(result, way)[index]
-            writer.writerows(_rows(result, ("adjscc", way), fed_back, errors))
+            writer.writerows(_rows(("adjscc", way, fed_back), result, errors, against))
 
 
 def errors_of(result: Mismatch, way: str) -> Errors:
@@ -54,22 +58,23 @@ def errors_of(result: Mismatch, way: str) -> Errors:
 
 
 def _rows(
-    result: Mismatch, labels: tuple[str, str], fed_back: float, errors: Errors
-) -> Iterator[tuple[str, ...]]:
-    """A row an SNR of the channel; ``errors`` is ``[test, pictures]``."""
-    other = result.bdjscc.get(fed_back) if labels[0] == "adjscc" else None
+    labels: tuple[str, str, float], result: Mismatch, errors: Errors, against: dict[str, Errors]
+) -> Iterator[dict[str, str]]:
+    """A row an SNR of the channel; all errors are ``[test, pictures]``."""
+    scheme, way, fed_back = labels
     for test, snr_db in enumerate(result.snrs_db):
-        differences = [gain(errors[test], result.matched[test])]
-        differences += [] if other is None else [gain(errors[test], other[test])]
-        cells = [f"{end:.3f}" for d in differences for end in (d.value, d.low, d.high)]
-        psnr_db = f"{psnr_of_mse_db(errors[test]):.3f}"
-        blank = [""] * (6 - len(cells))
-        yield (*labels, f"{fed_back:g}", f"{snr_db:g}", psnr_db, *cells, *blank)
+        figures = (scheme, way, f"{fed_back:g}", f"{snr_db:g}")
+        row = dict(zip(_COLUMNS, (*figures, f"{psnr_of_mse_db(errors[test]):.3f}"), strict=True))
+        for name, others in {"over_matched_db": result.matched, **against}.items():
+            found = gain(errors[test], others[test])
+            row[name] = f"{found.value:.3f}"
+            row[f"{name}_low"], row[f"{name}_high"] = f"{found.low:.3f}", f"{found.high:.3f}"
+        yield row
 
 
 def markdown(result: Mismatch) -> str:
     """A table a way, of all SNRs; then ADJSCC against the BDJSCCs trained at one of them."""
-    parts = [_grid(result, way) for way in WAYS]
+    parts = [*(_grid(result, way) for way in WAYS), _measuring(result)]
     parts += [_against(result, trained) for trained in result.bdjscc if trained in result.snrs_db]
     return "\n\n".join(parts)
 
@@ -93,6 +98,19 @@ def _grid(result: Mismatch, way: str) -> str:
 
 def _psnrs(errors: Errors) -> str:
     return " | ".join(f"{psnr_of_mse_db(of_snr):.2f}" for of_snr in errors)
+
+
+def _measuring(result: Mismatch) -> str:
+    """The two ways against each other, wherever the SNR fed back is wrong."""
+    wrong = [(f, t) for f, t in product(range(len(result.snrs_db)), repeat=2) if f != t]
+    gains = [gain(result.encoder_alone[at], result.both[at]) for at in wrong]
+    better = [found.value for found in gains if found.low > 0]
+    worse = [found.value for found in gains if found.high < 0]
+    return (
+        f"Where SNR_fb is wrong ({len(wrong)} pairs), a decoder that measures is better than one "
+        f"told SNR_fb in {len(better)} (by {max(better, default=0):.2f} dB at most), worse in "
+        f"{len(worse)} (by {-min(worse, default=0):.2f} dB at most)."
+    )
 
 
 def _against(result: Mismatch, trained: float) -> str:

@@ -87,11 +87,14 @@ def test_results_are_written(tmp_path: Path) -> None:
     assert float(wrong["over_matched_db"]) == float(wrong["over_matched_db_low"]) == -10
     assert float(wrong["over_bdjscc_db"]) == pytest.approx(-6.990)
     assert float(rows["bdjscc", "", "10", "0"]["over_matched_db"]) == pytest.approx(-3.010)
-    assert rows["adjscc", "encoder", "0", "20"]["over_bdjscc_db"] == ""
+    alone = rows["adjscc", "encoder", "0", "20"]
+    assert float(alone["over_both_db"]) == pytest.approx(3.010)
+    assert alone["over_bdjscc_db"] == wrong["over_both_db_low"] == ""
     text = markdown(result)
     assert "| 10 | 20.00 | 30.00 | 20.00 |\n" in text
     assert "| 10 | 23.01 | 33.01 | 23.01 |\n" in text
     assert "| BDJSCC, 10 dB | 26.99 | 26.99 | 26.99 |" in text
+    assert "better than one told SNR_fb in 6 (by 3.01 dB at most), worse in 0 (by 0.00 dB" in text
     less = "-6.99 (-6.99 to -6.99) | -3.98 (-3.98 to -3.98) | +3.01 (+3.01 to +3.01)"
     assert f"| 20 | {less} |" in text
     assert draw(result) == draw(result)
