@@ -64,3 +64,9 @@ def test_noise_that_all_payload_symbols_have_is_told_from_hits() -> None:
     burst = even[0].copy()
     burst[:20] /= 100
     assert even_excess(burst, PILOTS) == 1
+
+
+@pytest.mark.parametrize("symbols", [1, 3, 6, 20])
+def test_few_symbols_are_not_noisier_by_chance(symbols: int) -> None:
+    drawn = np.random.default_rng(symbols).gamma(PILOTS, 1 / PILOTS, (2000, symbols))
+    assert all(even_excess(payload, PILOTS) == 1 for payload in drawn)

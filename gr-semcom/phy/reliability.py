@@ -164,8 +164,10 @@ def even_excess(payload: NDArray[np.float64], payload_cells: int) -> float:
     """
     middle, least = _even_limits(payload_cells)
     level = float(np.median(payload)) / middle
-    even = level > _NOISE_SURPLUS and payload.min() > least * level
-    return level if even else 1.0
+    # A few symbols are often this far off by nothing but chance.
+    limit, _ = _limits(payload_cells * payload.size)
+    surplus = level > _NOISE_SURPLUS and float(payload.mean()) > limit
+    return level if surplus and payload.min() > least * level else 1.0
 
 
 def excess_noise(
