@@ -231,8 +231,7 @@ def require_carrier_offset(cfo_hz: float, numerology: Numerology) -> None:
     """
     if not abs(cfo_hz) <= numerology.sample_rate / 2:
         raise ValueError(
-            f"carrier offset of {cfo_hz} Hz does not fit a sample rate of "
-            f"{numerology.sample_rate}"
+            f"carrier offset of {cfo_hz} Hz does not fit a sample rate of {numerology.sample_rate}"
         )
 
 

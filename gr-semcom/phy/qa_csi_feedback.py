@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from semcom_phy.csi_feedback import CsiReports
+from semcom_phy.csi_feedback import CsiReports, Feedback
 from semcom_phy.exchange import CodecLabel, ComplexArray, PictureHeader
 from semcom_phy.fragments import ReceivedFrame
 from semcom_phy.header import FrameHeader
@@ -44,14 +44,21 @@ def frame(
     )
 
 
+def channel(feedback: Feedback | None) -> ComplexArray:
+    assert feedback is not None
+    assert feedback.csi is not None
+    return feedback.csi
+
+
 def test_the_channel_comes_in_units_of_the_noise_of_its_frame() -> None:
     csi = 7 * flat(1)
     feedback = CsiReports(MIMO).report(frame(0, csi))
     assert feedback is not None
     assert (feedback.csi_id, feedback.stream_time_s) == (1, 1.5)
     assert feedback.snr_db is None
-    assert 10 * np.log10(np.mean(np.abs(feedback.csi) ** 2)) == pytest.approx(SNR_DB, abs=1e-3)
-    ratio = feedback.csi / csi
+    told = channel(feedback)
+    assert 10 * np.log10(np.mean(np.abs(told) ** 2)) == pytest.approx(SNR_DB, abs=1e-3)
+    ratio = told / csi
     np.testing.assert_allclose(ratio, ratio[0, 0, 0], rtol=1e-4)
 
 
@@ -85,11 +92,10 @@ def test_imperfect_csi_is_off_by_the_variance_asked_for() -> None:
         errors = []
         for picture in range(60):
             csi = flat(picture)
-            exact = CsiReports(MIMO).report(frame(picture, csi))
-            noisy = CsiReports(MIMO, bits, error_var=0.05, seed=3).report(frame(picture, csi))
-            assert exact is not None
-            assert noisy is not None
-            errors.append(np.mean(np.abs(noisy.csi - exact.csi) ** 2) / 10 ** (SNR_DB / 10))
+            exact = channel(CsiReports(MIMO).report(frame(picture, csi)))
+            reports = CsiReports(MIMO, bits, error_var=0.05, seed=3)
+            noisy = channel(reports.report(frame(picture, csi)))
+            errors.append(np.mean(np.abs(noisy - exact) ** 2) / 10 ** (SNR_DB / 10))
         assert np.mean(errors) == pytest.approx(0.05, rel=0.1)
 
 
@@ -98,9 +104,7 @@ def test_the_error_depends_on_seed_and_picture_alone() -> None:
         reports = CsiReports(MIMO, error_var=0.1, seed=seed)
         for earlier in range(before):
             reports.report(frame(100 + earlier, flat(0)))
-        feedback = reports.report(frame(picture, flat(5)))
-        assert feedback is not None
-        return feedback.csi
+        return channel(reports.report(frame(picture, flat(5))))
 
     np.testing.assert_array_equal(noisy(1, 2), noisy(1, 2, before=2))
     assert not np.allclose(noisy(1, 2), noisy(2, 2))
@@ -112,8 +116,7 @@ def test_nothing_is_reported_of_a_channel_that_is_not_known() -> None:
     for useless in (frame(0, None), frame(0, 0 * flat(0)), frame(0, flat(0), math.nan)):
         assert reports.report(useless) is None
     assert len(reports) == 0
-    endless = reports.report(frame(1, flat(1), snr_db=200.0))
-    assert endless is not None
-    assert 10 * np.log10(np.mean(np.abs(endless.csi) ** 2)) == pytest.approx(60, abs=1e-3)
+    endless = channel(reports.report(frame(1, flat(1), snr_db=200.0)))
+    assert 10 * np.log10(np.mean(np.abs(endless) ** 2)) == pytest.approx(60, abs=1e-3)
     with pytest.raises(ValueError, match="error_var is -1"):
         CsiReports(MIMO, error_var=-1)

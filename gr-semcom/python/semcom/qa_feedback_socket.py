@@ -41,7 +41,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def parts(number: int = 1, session: int = SESSION, **changes: Any) -> list[bytes]:
+def parts(number: int = 1, session: int | None = SESSION, **changes: Any) -> list[bytes]:
     """A message of an SNR with some fields changed; None takes one away."""
     head = {"format": 1, "session": session, "number": number, "stream_time_s": 0.5, "snr_db": 3.0}
     head |= changes
@@ -71,9 +71,8 @@ def test_reports_survive_the_wire(
     report = received.report
     assert (report.snr_db, report.csi_id, report.stream_time_s) == (snr_db, csi_id, time_s)
     assert report.session == session
-    if csi is None:
-        assert report.csi is None
-    else:
+    assert (report.csi is None) == (csi is None)
+    if report.csi is not None and csi is not None:
         np.testing.assert_array_equal(report.csi, csi)
 
 
@@ -217,6 +216,7 @@ def test_reports_arrive(listener: FeedbackListener, known: ChannelKnowledge) -> 
     sender.close()
     state = known.state()
     assert (state.snr_db, state.csi_id) == (9.5, 20)
+    assert state.csi is not None
     np.testing.assert_array_equal(state.csi, CSI)
     assert known.counters == FeedbackCounters(used=40)
     assert (sender.sent, sender.dropped) == (40, 0)
