@@ -24,7 +24,7 @@ def test_presets_by_the_name_of_their_weights() -> None:
     [
         ("adjscc-cifar-smal", "did you mean 'cifar-small'"),
         ("cifar-small", "no scheme 'cifar'"),
-        ("", "no scheme"),
+        ("adjscc", "adjscc has no preset"),
         ("linear-r6", "is no ADJSCC"),
         ("bdjscc-cifar-small-10db", "without AF modules"),
     ],

@@ -31,7 +31,7 @@ def open_codec(name: str) -> ADJSCCCodec:
         ValueError: a preset of another scheme.
     """
     scheme, _, preset = name.partition("-")
-    codec = load(scheme, preset or None)
+    codec = load(scheme, preset)
     if not isinstance(codec, ADJSCCCodec):
         raise ValueError(f"{name} is no ADJSCC: name one such as adjscc-cifar-small")
     return codec
