@@ -308,8 +308,8 @@ def test_the_view_of_a_receiver_is_drawn_as_a_picture_appears(tmp_path: Path) ->
     assert result.returncode == 0, result.stderr
     window = load_picture(drawn)
     assert window.shape == (3, 800, 1200)
-    # The photograph, left, has colours; the plots, right, have white ground and a blue line.
-    assert (window[0, :, :600] - window[2, :, :600]).abs().mean() > 0.02
+    # A picture, left, is darker than the window; the plots, right, are white with a blue line.
+    assert (window[:, :, :600] < 0.7).all(0).float().mean() > 0.2
     assert ((window == 1).all(0)[:, 600:]).float().mean() > 0.2
     assert ((window[2] > window[0] + 0.5)[:, 600:]).float().mean() > 0.001
 
@@ -398,6 +398,22 @@ def test_every_block_is_documented(path: Path) -> None:
             assert f"{port['id']}:" in documentation, f"port {port['id']} is not documented"
 
 
+def message_ports(block: Any) -> tuple[Callable[[set[str]], set[str]], ...]:
+    """Of a block, or of those asked for which a hierarchical one has: it has no list of them."""
+    import pmt
+    from gnuradio import gr
+
+    def listed(ports: Any) -> Callable[[set[str]], set[str]]:
+        return lambda asked: set(pmt.to_python(ports))
+
+    def kept(has: Callable[[Any], bool]) -> Callable[[set[str]], set[str]]:
+        return lambda asked: {port for port in asked if has(pmt.intern(port))}
+
+    if isinstance(block, gr.hier_block2):
+        return kept(block.message_port_is_hier_in), kept(block.message_port_is_hier_out)
+    return listed(block.message_ports_in()), listed(block.message_ports_out())
+
+
 def test_the_blocks_have_the_ports_that_companion_shows(tmp_path: Path) -> None:
     """A yml names each message port of its class, but for ports made for programs alone."""
     from gnuradio import semcom
@@ -426,17 +442,13 @@ def test_the_blocks_have_the_ports_that_companion_shows(tmp_path: Path) -> None:
         "semcom_frame_history": semcom.FrameHistory(),
         "semcom_picture_view": semcom.PictureView(),
     }
-    import pmt
 
     described = {path.name.removesuffix(".block.yml"): path for path in BLOCKS.glob("*.yml")}
     assert set(made) == set(described)
     for name, block in made.items():
         entry = yaml.safe_load(described[name].read_text())
-        for key, ports in (
-            ("inputs", block.message_ports_in()),
-            ("outputs", block.message_ports_out()),
-        ):
+        for key, names in zip(("inputs", "outputs"), message_ports(block), strict=True):
             shown = {p["id"] for p in entry.get(key, []) if p["domain"] == "message"}
-            assert shown == set(pmt.to_python(ports)) - {"system", "flush"}, (name, key)
+            assert shown == names(shown) - {"system", "flush"}, (name, key)
         for callback in entry["templates"].get("callbacks", []):
             assert callable(getattr(block, callback.partition("(")[0])), (name, callback)
