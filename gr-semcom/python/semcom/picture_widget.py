@@ -11,6 +11,7 @@ from semcom_phy.exchange import FloatArray
 
 _LEAST = QtCore.QSize(160, 120)
 _MARGIN = 4
+_ALIGN = QtCore.Qt.AlignmentFlag
 
 
 class PictureWidget(QtWidgets.QWidget):  # type: ignore[misc]
@@ -43,10 +44,10 @@ class PictureWidget(QtWidgets.QWidget):  # type: ignore[misc]
         painter.setRenderHint(QtGui.QPainter.SmoothPixmapTransform)
         line = painter.fontMetrics().height() + _MARGIN
         room = self.rect().adjusted(_MARGIN, line, -_MARGIN, -line)
-        size = self.image.size().scaled(room.size(), QtCore.Qt.KeepAspectRatio)
+        size = self.image.size().scaled(room.size(), QtCore.Qt.AspectRatioMode.KeepAspectRatio)
         place = QtCore.QRect(QtCore.QPoint(0, 0), size)
         place.moveCenter(room.center())
         painter.drawImage(place, self.image)
-        centre = int(QtCore.Qt.AlignHCenter)
-        painter.drawText(self.rect(), centre | int(QtCore.Qt.AlignTop), self._title)
-        painter.drawText(self.rect(), centre | int(QtCore.Qt.AlignBottom), self.caption)
+        centre = int(_ALIGN.AlignHCenter)
+        painter.drawText(self.rect(), centre | int(_ALIGN.AlignTop), self._title)
+        painter.drawText(self.rect(), centre | int(_ALIGN.AlignBottom), self.caption)

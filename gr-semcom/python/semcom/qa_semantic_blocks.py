@@ -128,10 +128,10 @@ def test_parameters_change_while_it_runs(tmp_path: Path) -> None:
 def test_errors_of_blocks_inside_are_found(tmp_path: Path) -> None:
     flow = Flow(tmp_path)
 
-    def fail(message: Pmt) -> None:
+    def fail(message: Pmt) -> list[Pmt]:
         raise RuntimeError("planned")
 
-    flow.receiver.decoder.work_on = fail
+    flow.receiver.decoder.work_on = fail  # type: ignore[method-assign]
     flow.start()
     flow.wait()
     with pytest.raises(RuntimeError, match="planned"):
