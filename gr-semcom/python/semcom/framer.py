@@ -19,6 +19,7 @@ from gnuradio.semcom.pdu import (
 )
 
 from semcom_phy.channel_knowledge import ChannelKnowledge
+from semcom_phy.csi_feedback import CSI_IDS
 from semcom_phy.exchange import ChannelState, ComplexArray, Precoder, Transmission
 from semcom_phy.fragments import Frame, fragment
 from semcom_phy.modulator import Modulator
@@ -72,6 +73,9 @@ class Framer(GuardedBlock):
         burst_samples: their samples per antenna, silence not counted.
         stream_time_s: of all samples made so far, silence counted, on the sample clock.
         samples_out: samples per antenna put out, silence included.
+        csi_dropped: transmissions that came by message with CSI that no precoder can use, of
+            another shape than the antennas and carriers or without a ``csi_id``; they are sent
+            as without any.
     """
 
     def __init__(
@@ -103,6 +107,7 @@ class Framer(GuardedBlock):
         self.burst_samples = 0
         self.stream_time_s = 0.0
         self.samples_out = 0
+        self.csi_dropped = 0
         self.set_min_output_buffer(_BUFFER)
         self.handle("transmissions", self._on_transmission)
         self.handle("feedback", lambda message: learn_from_pmt(self._own_known, message))
@@ -121,13 +126,10 @@ class Framer(GuardedBlock):
 
         Raises:
             ValueError: the transmission does not fit into frames, or it is to be precoded for a
-                channel that has no ``csi_id``.
+                channel of another shape or without a ``csi_id``.
         """
-        if self._precoder is not None and state.csi is not None and state.csi_id == 0:
-            raise ValueError(
-                "channel state has csi but no csi_id: the receiver could not tell which channel "
-                "the picture was precoded for; number feedback from 1 to 255"
-            )
+        if problem := self._csi_problem(state):
+            raise ValueError(problem)
         frames = fragment(transmission, picture, self._numerology)
         with self._lock:
             self._bursts.append(_Burst(picture, frames, state))
@@ -209,6 +211,25 @@ class Framer(GuardedBlock):
         header = replace(frame.header, csi_id=state.csi_id)
         return self._modulator.frame(replace(frame, header=header), state.csi)
 
+    def _csi_problem(self, state: ChannelState) -> str:
+        """Why no frame can be precoded for this channel; empty where one can, or none is."""
+        if self._precoder is None or state.csi is None:
+            return ""
+        waveform = self._numerology
+        shape = (len(waveform.active_carriers), waveform.rx_antennas, waveform.tx_antennas)
+        if state.csi.shape != shape:
+            return (
+                f"csi has the shape {state.csi.shape}, but the waveform has {shape} active "
+                "carriers, receive and transmit antennas: use one numerology at both ends"
+            )
+        if not 1 <= state.csi_id <= CSI_IDS:
+            return (
+                f"channel state has csi but no csi_id (it is {state.csi_id}): the receiver could "
+                "not tell which channel the picture was precoded for; number feedback from 1 to "
+                f"{CSI_IDS}"
+            )
+        return ""
+
     def _tag(self, key: str, sample: int, value: Pmt = pmt.PMT_T) -> None:
         for port in range(self._numerology.tx_antennas):
             self.add_item_tag(port, sample, pmt.intern(key), value)
@@ -220,4 +241,7 @@ class Framer(GuardedBlock):
             picture, transmission, state = transmission_from_pdu(message)
             if self._streams is not None:
                 transmission = replace(transmission, streams=self._streams)
+            if self._csi_problem(state):  # fed back, perhaps by a receiver of another link
+                self.csi_dropped += 1
+                state = replace(state, csi=None, csi_id=0)
             self.submit(picture, transmission, state)

@@ -133,6 +133,13 @@ def test_a_channel_without_a_number_is_no_channel_to_precode_for() -> None:
     Framer(numerology("narrow")).submit(0, transmission(500), state)
 
 
+def test_a_channel_of_another_shape_is_no_channel_to_precode_for() -> None:
+    state = ChannelState(csi=np.ones((100, 2, 1), np.complex64), csi_id=3)
+    with pytest.raises(ValueError, match=r"\(100, 2, 1\).*\(100, 1, 1\)"):
+        Framer(numerology("narrow"), Identity()).submit(0, transmission(500), state)
+    Framer(numerology("narrow")).submit(0, transmission(500), state)
+
+
 class Identity:
     def precode(self, x: ComplexArray, csi: ComplexArray | None) -> ComplexArray:
         assert csi is not None
@@ -198,3 +205,23 @@ def test_feedback_messages_tell_the_precoder() -> None:
     framer.end()
     run(framer)
     assert precoder.told == [3]
+
+
+@pytest.mark.parametrize(
+    ("carriers", "csi_id", "told"), [(100, 3, 2), (7, 3, None), (100, 0, None), (100, 256, None)]
+)
+def test_a_message_with_csi_of_no_use_is_sent_without_it(
+    carriers: int, csi_id: int, told: complex | None
+) -> None:
+    waveform, precoder = numerology("narrow"), Noted()
+    state = ChannelState(csi=np.full((carriers, 1, 1), 2, np.complex64), csi_id=csi_id)
+    framer = Framer(waveform, precoder)
+    framer._on_message_transmissions(transmission_to_pdu(0, transmission(50), state))
+    framer._on_message_transmissions(end_of_stream())
+    samples, _ = run(framer)
+    assert precoder.told == [told]
+    assert framer.csi_dropped == (told is None)
+    (frame,) = Receiver(waveform, IdentityCombiner(1), {3: np.ones((100, 1, 1))}).push(
+        np.array(samples)
+    )
+    assert frame.header.csi_id == (3 if told else 0)
