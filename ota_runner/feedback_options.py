@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
-from semcom_phy.channel_knowledge import SNR_RANGE_DB
+from semcom_phy.csi_feedback import SNR_RANGE_DB
 
 SET, FEEDBACK = "set", "feedback"
 

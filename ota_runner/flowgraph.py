@@ -8,7 +8,7 @@ from gnuradio.semcom.link import FlowgraphLink
 from pydantic import BaseModel
 
 from ota_runner.console import say
-from ota_runner.errors import UsageError
+from ota_runner.errors import RadioUnavailable, UsageError
 from ota_runner.radios import LinkPlan, Opener, OpenRadio
 
 
@@ -47,8 +47,10 @@ def opener(name: str) -> Opener:
         except radios.RadioConfigError as error:
             raise UsageError(str(error)) from error
         except OSError as error:
+            if plan.recording is None:
+                raise RadioUnavailable(f"--radio {name}: {error}") from error
             raise UsageError(
-                f"--record-iq: cannot write to {plan.recording}: {error.strerror}"
+                f"--record-iq: cannot write to {plan.recording}: {error.strerror or error}"
             ) from error
         for caution in radio.cautions:
             say(f"--radio {name}: {caution}")

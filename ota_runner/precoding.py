@@ -42,7 +42,9 @@ def precoding(settings: Settings) -> Precoding:
         return Precoding()
     modulation = _modulation(settings) if run.precoder == "pcen" else "QPSK"
     pair = named_precoding(run.precoder, run.streams, run.stream_power, modulation)
-    reports = CsiReports(resolve_numerology(run), run.csi_bits or None, run.csi_error, run.seed)
+    late = bool(run.feedback_delay)
+    bits = run.csi_bits or None
+    reports = CsiReports(resolve_numerology(run), bits, run.csi_error, run.seed, per_picture=late)
     return Precoding(*pair, reports)
 
 

@@ -10,12 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semcom_phy.csi_feedback import CSI_IDS, Feedback
+from semcom_phy.csi_feedback import CSI_IDS, SNR_RANGE_DB, Feedback
 from semcom_phy.exchange import ChannelState
 from semcom_phy.numerology import Numerology
-
-SNR_RANGE_DB = (-30.0, 60.0)
-"""SNRs that can be; a report of another is nonsense."""
 
 _STRONGEST_PATH = 10.0 ** (SNR_RANGE_DB[1] / 10) * 100
 """``|H|^2`` in units of the noise that no carrier exceeds: 20 dB above the largest mean."""

@@ -21,8 +21,8 @@ from semcom_phy.numerology import Numerology
 CSI_IDS = 255
 """Feedback is numbered from 1 to here, then from 1 again; the frame header has eight bits."""
 
-_SNR_RANGE_DB = (-30.0, 60.0)
-"""Beyond it a frame's estimate says no more than that there is no signal, or no noise."""
+SNR_RANGE_DB = (-30.0, 60.0)
+"""Beyond it an estimate says no more than that there is no signal, or no noise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +47,12 @@ class Feedback:
     session: int = 0
 
 
-def snr_feedback(reception: Reception) -> Feedback:
-    """What is told of a picture."""
-    return Feedback(snr_db=reception.snr_db, stream_time_s=reception.stream_time_s)
+def snr_feedback(reception: Reception) -> Feedback | None:
+    """What is told of a picture; None where no symbol of it was of use."""
+    if not np.isfinite(reception.snr_db):
+        return None
+    snr_db = float(np.clip(reception.snr_db, *SNR_RANGE_DB))
+    return Feedback(snr_db=snr_db, stream_time_s=reception.stream_time_s)
 
 
 class CsiReports(Mapping[int, ComplexArray]):
@@ -66,6 +69,8 @@ class CsiReports(Mapping[int, ComplexArray]):
         error_var: variance of an error that is added to the channel, of unit mean power, before
             it is quantised: imperfect CSI, ``CN(0, error_var)`` on every carrier.
         seed: of that error, together with the picture's number.
+        per_picture: of a picture its last frame alone is reported. Numbers of every frame's
+            reports would come round before one that is held back for pictures is used.
 
     Raises:
         ValueError: a number out of range.
@@ -77,18 +82,22 @@ class CsiReports(Mapping[int, ComplexArray]):
         bits: int | None = None,
         error_var: float = 0.0,
         seed: int = 0,
+        per_picture: bool = False,
     ) -> None:
         if not 0 <= error_var < np.inf:
             raise ValueError(f"error_var is {error_var}; it must be a finite number, 0 or more")
         self._quantiser = None if bits is None else CsiQuantiser(numerology, bits)
         self._axes = delay_axes(numerology)
         self._error_var, self._seed = error_var, seed
+        self._per_picture = per_picture
         self._sent: dict[int, ComplexArray] = {}
         self._last = 0
 
     def report(self, frame: ReceivedFrame) -> Feedback | None:
-        """Report on a frame; None where its channel or SNR is not known."""
+        """Report on a frame; None where its channel or SNR is not known, or it is not to be."""
         if frame.csi is None or not np.isfinite(frame.snr_db):
+            return None
+        if self._per_picture and frame.header.fragment < frame.header.fragments - 1:
             return None
         power = float(np.mean(np.abs(frame.csi) ** 2, dtype=np.float64))
         if not 0 < power < np.inf:
@@ -98,7 +107,7 @@ class CsiReports(Mapping[int, ComplexArray]):
             header = frame.header
             rng = np.random.default_rng([self._seed, header.picture.picture, header.fragment, 3])
             csi = csi + self._error(csi.shape, rng)
-        snr_db = float(np.clip(frame.snr_db, *_SNR_RANGE_DB))
+        snr_db = float(np.clip(frame.snr_db, *SNR_RANGE_DB))
         csi = (csi * np.float32(10 ** (snr_db / 20))).astype(np.complex64)
         if self._quantiser is not None:
             csi = self._quantiser.restore(self._quantiser.quantise(csi))

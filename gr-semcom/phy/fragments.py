@@ -165,7 +165,7 @@ def air_samples(transmission: Transmission, numerology: Numerology) -> int:
     """
     header = picture_header(transmission, 0)
     fragments = fragment_count(header, numerology)
-    return _samples_from(FrameHeader(header, 0, fragments), numerology)
+    return _samples_from(FrameHeader(header, 0, fragments), numerology, 0)
 
 
 def fragment_count(header: PictureHeader, numerology: Numerology) -> int:
@@ -337,13 +337,13 @@ def assemble(
     )
 
 
-def _samples_from(header: FrameHeader, numerology: Numerology) -> int:
+def _samples_from(header: FrameHeader, numerology: Numerology, pause_samples: int) -> int:
     """Samples from the start of this frame to the end of its picture, guards included."""
     uses, count = _picture_uses(header.picture), header.fragments - header.fragment
     short = uses // header.fragments
     rest = uses - _cut(uses, header.fragments, header.fragment).start
     long_ones = rest - count * short  # frames with one symbol more than the others
-    samples = (count - long_ones) * numerology.frame_samples(short)
+    samples = (count - 1) * pause_samples + (count - long_ones) * numerology.frame_samples(short)
     return samples + (long_ones * numerology.frame_samples(short + 1) if long_ones else 0)
 
 
@@ -384,13 +384,20 @@ class Assembler:
         numerology: of the link.
         max_channel_uses: longest picture accepted, in payload symbols per stream. A frame that
             tells of a longer one is dropped before anything is allocated for it.
+        pause_samples: silence between the frames of a picture.
 
     Attributes:
         counts: frames that were dropped, by reason.
     """
 
-    def __init__(self, numerology: Numerology, max_channel_uses: int = MAX_CHANNEL_USES) -> None:
+    def __init__(
+        self,
+        numerology: Numerology,
+        max_channel_uses: int = MAX_CHANNEL_USES,
+        pause_samples: int = 0,
+    ) -> None:
         self.counts = AssemblerCounts()
+        self._pause_samples = pause_samples
         self._numerology = numerology
         self._max_channel_uses = max_channel_uses
         self._open: _Open | None = None
@@ -420,9 +427,8 @@ class Assembler:
             self._number, self._end = frame.header.picture.picture, 0
         assert self._open is not None
         self._open.frames[frame.header.fragment] = frame
-        self._end = max(
-            self._end, frame.start_sample + _samples_from(frame.header, self._numerology)
-        )
+        rest = _samples_from(frame.header, self._numerology, self._pause_samples)
+        self._end = max(self._end, frame.start_sample + rest)
         if len(self._open.frames) == self._open.fragments:
             receptions += self.flush()
         return receptions

@@ -152,7 +152,7 @@ class IdealLink(AbstractContextManager["IdealLink"]):
     def _carry(self, sent: _Sent) -> Reception:
         frames = sent.frames
         erased = self._erasures(sent.picture, len(frames))
-        received = {}
+        received: dict[int, ReceivedFrame] = {}
         for index, frame in enumerate(self._received_frames(sent)):
             if not erased[index]:
                 received[index] = frame

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from semcom_phy.csi_feedback import CsiReports, Feedback
-from semcom_phy.exchange import CodecLabel, ComplexArray, PictureHeader
+from semcom_phy.channel_knowledge import ChannelKnowledge
+from semcom_phy.csi_feedback import CsiReports, Feedback, snr_feedback
+from semcom_phy.exchange import CodecLabel, ComplexArray, PictureHeader, Reception
 from semcom_phy.fragments import ReceivedFrame
 from semcom_phy.header import FrameHeader
 from semcom_phy.numerology import NARROW
@@ -84,6 +85,32 @@ def test_a_number_by_which_frames_still_go_is_not_given_anew() -> None:
     later = [reports.report(frame(n, flat(n), csi_id=first.csi_id)) for n in range(600)]
     assert first.csi_id not in {report.csi_id for report in later if report is not None}
     assert reports[first.csi_id] is first.csi
+
+
+def test_of_a_picture_its_last_frame_is_reported_where_reports_are_held_back() -> None:
+    """Ninety pictures of any length later the number still means the same."""
+    reports, told = CsiReports(MIMO, per_picture=True), {}
+    for picture in range(100):
+        for fragment in range(4):
+            received = frame(picture, flat(picture))
+            header = replace(received.header, fragment=fragment, fragments=4)
+            report = reports.report(replace(received, header=header))
+            assert (report is None) == (fragment < 3)
+        told[picture] = report
+        if picture >= 90:
+            old = told[picture - 90]
+            assert old is not None
+            assert reports[old.csi_id] is old.csi
+
+
+def test_what_is_told_of_a_picture_can_be_believed() -> None:
+    header = PictureHeader(0, 2, 2, CodecLabel(1), ())
+    for noise_var, told in ((0.1, 10.0), (1e-7, 60.0), (1e4, -30.0)):
+        report = snr_feedback(Reception(header, (), noise_var))
+        assert report is not None
+        assert report.snr_db == pytest.approx(told)
+        assert ChannelKnowledge().learn(report)
+    assert snr_feedback(Reception(header, (), math.inf)) is None
 
 
 def test_imperfect_csi_is_off_by_the_variance_asked_for() -> None:

@@ -38,6 +38,10 @@ class FeedbackOrder:
         self._session = 0
         self._heard_at = float("-inf")
 
+    def latest(self, session: int) -> int:
+        """The highest number taken of a session's reports, 0 for none."""
+        return self._last.get(session, 0)
+
     def take(self, parts: Sequence[bytes]) -> Feedback | None:
         """The report in a message, or None where it is none, or no news."""
         try:

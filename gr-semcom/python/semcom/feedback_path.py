@@ -8,11 +8,12 @@ import time
 from gnuradio import gr
 from gnuradio.semcom.feedback_sink import FeedbackSink
 from gnuradio.semcom.feedback_socket import FeedbackListener
+from gnuradio.semcom.guard import check
 from gnuradio.semcom.receiver import Receiver
 
 from semcom_phy.channel_knowledge import ChannelKnowledge
 
-_SETTLE_S = 1.0
+_SETTLE_S = 60.0
 _POLL_S = 0.001
 
 
@@ -37,13 +38,26 @@ class FeedbackPath:
         flowgraph.msg_connect(self._receiver, "feedback", self.sink, "feedback")
 
     def settle(self) -> None:
-        """Wait until all that was fed back has come; what takes a second is lost.
+        """Wait until all that was fed back has come, however busy the machine is.
 
         That makes a simulation repeatable: feedback takes no stream time.
+
+        Raises:
+            TimeoutError: it does not come.
+            Exception: what ended the flowgraph.
         """
         deadline = time.monotonic() + _SETTLE_S
-        while self._listener.heard < self._receiver.feedback_sent and time.monotonic() < deadline:
+        while not self._settled():
+            check((self._receiver, self.sink))
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"feedback did not arrive within {_SETTLE_S:g} s")
             time.sleep(_POLL_S)
+
+    def _settled(self) -> bool:
+        sink = self.sink
+        handled = sink.sent + sink.dropped >= self._receiver.feedback_sent
+        # What the transmitter did not take for news counts as come; judged is a thread later.
+        return handled and self._listener.latest(sink.session) >= sink.latest
 
     def close(self) -> None:
         """Stop listening; safe to call twice."""

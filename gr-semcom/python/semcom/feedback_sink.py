@@ -22,6 +22,8 @@ class FeedbackSink(GuardedBlock):
 
     Attributes:
         sent, dropped: reports so far.
+        session: of the reports, 0 before the flowgraph runs.
+        latest: number of the last report sent.
     """
 
     def __init__(self, endpoint: str = "tcp://127.0.0.1:5557") -> None:
@@ -31,10 +33,13 @@ class FeedbackSink(GuardedBlock):
         self._sender: FeedbackSender | None = None
         self.sent = 0
         self.dropped = 0
+        self.session = 0
+        self.latest = 0
         self.handle("feedback", self._on_feedback)
 
     def open(self) -> None:
         self._sender = FeedbackSender(self._endpoint)
+        self.session = self._sender.session
 
     def close(self) -> None:
         if self._sender is not None:
@@ -46,4 +51,5 @@ class FeedbackSink(GuardedBlock):
             return
         assert self._sender is not None
         self._sender.send(feedback_from_pmt(message))
+        self.latest = self._sender.latest
         self.sent, self.dropped = self._sender.sent, self._sender.dropped

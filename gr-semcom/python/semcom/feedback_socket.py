@@ -64,13 +64,16 @@ class FeedbackSender:
 
     Attributes:
         sent, dropped: reports so far.
+        session: of the receiver, drawn anew for each.
+        latest: number of the last report sent.
     """
 
     def __init__(self, endpoint: str) -> None:
         require_local(endpoint)
         self.sent = 0
         self.dropped = 0
-        self._session = 1 + secrets.randbits(62)
+        self.session = 1 + secrets.randbits(62)
+        self.latest = 0
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.PUSH)
         self._socket.setsockopt(zmq.SNDHWM, _WAITING)
@@ -79,11 +82,11 @@ class FeedbackSender:
 
     def send(self, report: Feedback) -> None:
         """Send a report, or drop it where nobody takes any."""
-        named = replace(report, session=self._session)
-        parts = to_parts(NumberedFeedback(1 + self.sent + self.dropped, named))
+        number = 1 + self.sent + self.dropped
+        parts = to_parts(NumberedFeedback(number, replace(report, session=self.session)))
         try:
             self._socket.send_multipart(parts, zmq.NOBLOCK)
-            self.sent += 1
+            self.sent, self.latest = self.sent + 1, number
         except zmq.Again:
             self.dropped += 1
 
@@ -121,6 +124,7 @@ class FeedbackListener:
         self.heard = 0
         self._deliver = deliver
         self._order = FeedbackOrder(self.counters)
+        self._delivered = 0, 0
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.PULL)
         self._socket.setsockopt(zmq.RCVHWM, _WAITING)
@@ -135,6 +139,11 @@ class FeedbackListener:
         self._thread = threading.Thread(target=self._listen, name="feedback", daemon=True)
         self._thread.start()
 
+    def latest(self, session: int) -> int:
+        """The highest number delivered of a sender's reports, 0 for none."""
+        sender, number = self._delivered
+        return number if sender == session else 0
+
     def _listen(self) -> None:
         begun, taken = time.monotonic(), 0
         while not self._stopping.is_set():
@@ -142,6 +151,7 @@ class FeedbackListener:
                 report = self._order.take(self._socket.recv_multipart())
                 if report is not None:
                     self._deliver(report)
+                    self._delivered = report.session, self._order.latest(report.session)
                 self.heard += 1
                 taken += 1
             left_s = begun + _STRETCH_S - time.monotonic()

@@ -67,6 +67,7 @@ class Framer(GuardedBlock):
         ValueError: a limit out of range.
 
     Attributes:
+        pause_samples: of silence between the frames of a picture.
         waits: whether a picture waits for :meth:`proceed`.
         pictures_waiting: submitted and not yet out with their silence.
         frames_sent: frames modulated.
@@ -96,6 +97,7 @@ class Framer(GuardedBlock):
         self._own_known = ChannelKnowledge(numerology=numerology)
         self._known = known or self._own_known
         self._stop_and_wait = stop_and_wait
+        self.pause_samples = self._silence if stop_and_wait else 0
         self.waits = False
         self._lock = threading.Lock()
         self._bursts: deque[_Burst] = deque()

@@ -56,7 +56,7 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
         spectra: estimate the spectra of the samples sent and received.
 
     Raises:
-        OSError: the recordings cannot be written.
+        OSError: the recordings cannot be written, or there is no socket for feedback.
     """
 
     def __init__(
@@ -78,10 +78,17 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
         self._framer = Framer(
             numerology, precoder, clipping_db, known=known, stop_and_wait=stop_and_wait
         )
-        self._receiver = Receiver(numerology, combiner, deliver=self._received.put, reports=reports)
-        self._feedback = None if known is None else FeedbackPath(self._receiver, known)
+        self._receiver = Receiver(
+            numerology,
+            combiner,
+            deliver=self._received.put,
+            reports=reports,
+            pause_samples=self._framer.pause_samples,
+        )
         self._recording = Recording(record_to, numerology, radio) if record_to else None
         self._taps = _taps(numerology) if spectra else None
+        # Last: it has a thread, which nobody would end if another of them failed.
+        self._feedback = None if known is None else FeedbackPath(self._receiver, known)
         self._flowgraph = self._connect(numerology)
         self._waiting: deque[tuple[int, float]] = deque()
         self._arrived: deque[Reception] = deque()
@@ -89,7 +96,7 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
         self._seconds = 0.0
         self._closed = False
         # Threads that still run Python blocks when the interpreter goes would abort the process.
-        self._stop = weakref.finalize(self, _stop, self._flowgraph)
+        self._stop = weakref.finalize(self, _stop, self._flowgraph, self._feedback)
         self._flowgraph.start()
 
     def _connect(self, numerology: Numerology) -> gr.top_block:
@@ -243,8 +250,6 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
             waiter.start()
             waiter.join(_END_S)
         self._stop()
-        if self._feedback is not None:
-            self._feedback.close()
         if self._recording is not None:
             self._recording.finish()
 
@@ -261,9 +266,11 @@ def _taps(numerology: Numerology) -> tuple[SpectrumTap, SpectrumTap]:
     )
 
 
-def _stop(flowgraph: gr.top_block) -> None:
+def _stop(flowgraph: gr.top_block, feedback: FeedbackPath | None) -> None:
     flowgraph.stop()
     _wait(flowgraph)
+    if feedback is not None:
+        feedback.close()
 
 
 def _wait(flowgraph: gr.top_block) -> None:

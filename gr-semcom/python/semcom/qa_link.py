@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import sigmf
 from gnuradio import gr
-from gnuradio.semcom import FlowgraphLink, LoopbackChannel, numerology
+from gnuradio.semcom import FlowgraphLink, Framer, LoopbackChannel, numerology
 from gnuradio.semcom.guard import Arrays
 from gnuradio.semcom.qa_framer import symbols_of as sent_symbols
 from gnuradio.semcom.qa_framer import transmission
@@ -114,7 +114,10 @@ def precoded(delay: int, pictures: int = 3) -> tuple[list[ComplexArray], list[in
         Symbols of each picture, the number of the channel known behind it, and all reports.
     """
     waveform = numerology("narrow", 2, 1)
-    known, reports = ChannelKnowledge(7.0, waveform, delay), CsiReports(waveform, 6)
+    known, reports = (
+        ChannelKnowledge(7.0, waveform, delay),
+        CsiReports(waveform, 6, per_picture=delay > 0),
+    )
     options = {"channel": "rayleigh", "doppler_hz": 5.0, "channel_continues": True, "seed": 3}
     radio = open_radio("loopback", waveform, snr_db=15, **options)
     symbols, numbers = [], []
@@ -128,7 +131,7 @@ def precoded(delay: int, pictures: int = 3) -> tuple[list[ComplexArray], list[in
             symbols.append(symbols_of(link.receive()))
             numbers.append(known.state().csi_id)
             assert link.counters.unknown_csi == 0
-    assert known.counters.used == pictures * 4
+    assert known.counters.used == pictures * (2 if delay else 4)
     assert known.counters.late == known.counters.lost == 0
     return symbols, numbers, reports
 
@@ -143,9 +146,29 @@ def test_frames_are_precoded_for_the_frame_before_and_a_seed_repeats_the_run() -
         np.testing.assert_array_equal(reports[number], repeated[number])
 
 
+@pytest.mark.parametrize("lost", [0, 2])
+def test_a_frame_lost_between_frames_that_wait_loses_no_other(lost: int) -> None:
+    waveform = numerology("narrow", 2, 1)
+    known, reports = ChannelKnowledge(7.0, waveform), CsiReports(waveform, 6)
+    picture = transmission(int(3.6 * waveform.fragment_capacity))
+    framer = Framer(waveform, stop_and_wait=True)
+    frame = max(air_samples(picture, waveform) // 4, 1)
+    begin = lost * (frame + framer.pause_samples) / waveform.sample_rate
+    burst = {"interferer_db": 40, "interferer_start_s": begin}
+    burst["interferer_length_s"] = frame / waveform.sample_rate
+    radio = open_radio("loopback", waveform, snr_db=15, **burst)
+    with FlowgraphLink(
+        radio, waveform, *named_precoding("svd", 1), reports=reports, known=known
+    ) as link:
+        link.send(0, picture, STATE)
+        reception = link.receive()
+    assert reception is not None
+    assert reception.fragments.tolist() == [index != lost for index in range(4)]
+
+
 def test_late_feedback_is_of_the_picture_before_the_last() -> None:
     _, numbers, _ = precoded(delay=1)
-    assert numbers == [0, 0, 3]
+    assert numbers == [0, 0, 1]
 
 
 @pytest.mark.parametrize("preset", ["narrow", "wide"])

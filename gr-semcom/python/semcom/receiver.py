@@ -51,6 +51,7 @@ class Receiver(GuardedBlock):
             ``receptions``.
         reports: on the channel, which are published; the combiner looks up in them what a frame
             was precoded for. None where the channel is not fed back.
+        pause_samples: silence between the frames of a picture.
 
     Attributes:
         samples_in: samples per antenna taken so far.
@@ -63,11 +64,12 @@ class Receiver(GuardedBlock):
         combiner: Combiner | None = None,
         deliver: Callable[[Reception], None] | None = None,
         reports: CsiReports | None = None,
+        pause_samples: int = 0,
     ) -> None:
         super().__init__("semcom_receiver", inputs=numerology.rx_antennas)
         self._frames = FrameReceiver(numerology, combiner, reports)
         self._reports = reports
-        self._assembler = Assembler(numerology)
+        self._assembler = Assembler(numerology, pause_samples=pause_samples)
         self._lookahead = lookahead_samples(numerology)
         self._deliver = deliver
         self._flushed: Callable[[], None] = lambda: None
@@ -117,9 +119,8 @@ class Receiver(GuardedBlock):
                 self.publish("frames", frame_report(frame))
             if self.is_connected("symbols"):
                 self.publish("symbols", frame_to_pdu(frame))
-            report = None if self._reports is None else self._reports.report(frame)
-            if report is not None:
-                self._feed_back(report)
+            if self._reports is not None:
+                self._feed_back(self._reports.report(frame))
             self._put(self._assembler.add(frame))
 
     def _put(self, receptions: list[Reception]) -> None:
@@ -130,6 +131,7 @@ class Receiver(GuardedBlock):
             else:
                 self.publish("receptions", reception_to_pdu(reception))
 
-    def _feed_back(self, report: Feedback) -> None:
-        self.feedback_sent += 1
-        self.publish("feedback", feedback_to_pmt(report))
+    def _feed_back(self, report: Feedback | None) -> None:
+        if report is not None:
+            self.feedback_sent += 1
+            self.publish("feedback", feedback_to_pmt(report))
