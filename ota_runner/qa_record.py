@@ -7,6 +7,7 @@ import json
 import os
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from ota_runner.errors import UsageError
 from ota_runner.record import (
+    _MAX_FRAGMENTS,
     DigitalRecord,
     FrameRecords,
     PictureRecord,
@@ -22,6 +24,8 @@ from ota_runner.record import (
     first_difference,
     write_atomically,
 )
+from semcom_phy.exchange import CodecLabel, PictureHeader, SectionEntry
+from semcom_phy.header import FrameHeader, validate
 
 RECORDS = [
     PictureRecord(picture=0, name="a", status="completed", psnr_db=30.5, error=None),
@@ -103,6 +107,38 @@ def test_damage_elsewhere_is_told(tmp_path: Path) -> None:
 def test_records_hold_no_nan() -> None:
     with pytest.raises(ValidationError):
         PictureRecord(picture=0, name="a", status="completed", psnr_db=float("nan"))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"height": -(10**6), "width": 10},
+        {"height": 10, "width": 0},
+        {"fragments_sent": 10**6},
+        {"fragments_sent": 3, "fragments_received": -1},
+        {"fragments_sent": 3, "fragments_lost": [-1]},
+        {"fragments_sent": 3, "fragments_lost": [10**6]},
+        {"frames": {"snr_db": [9.0, 8.0], "cfo_hz": [0.0]}},
+        {"frames": {"snr_db": [9.0] * 5000, "cfo_hz": [0.0] * 5000}},
+        {"sent": "/etc/motd"},
+        {"sent": "sent/../../other.png"},
+        {"received": "received/" + 300 * "a"},
+    ],
+)
+def test_records_of_what_cannot_be_are_refused(fields: dict[str, Any]) -> None:
+    """Whoever reads them goes by their counts, sizes and file names."""
+    with pytest.raises(ValidationError):
+        PictureRecord.model_validate({"picture": 0, "name": "a", "status": "completed", **fields})
+
+
+def test_records_hold_as_many_fragments_as_a_header_can_say() -> None:
+    header = PictureHeader(0, 8, 8, CodecLabel(1), (SectionEntry(False, 64),))
+    validate(FrameHeader(header, 0, _MAX_FRAGMENTS))
+    with pytest.raises(ValueError, match="fragments"):
+        validate(FrameHeader(header, 0, _MAX_FRAGMENTS + 1))
+    lost = tuple(range(_MAX_FRAGMENTS))
+    sent = {"fragments_sent": _MAX_FRAGMENTS, "fragments_lost": lost}
+    assert RECORDS[2].model_validate({**RECORDS[2].model_dump(), **sent}).fragments_lost == lost
 
 
 def test_folder_with_a_run_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ import base64
 import io
 import json
 import re
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +217,18 @@ def test_half_written_pictures_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
     assert thumbnails.open_rgb(tmp_path / "a.png") is None
     assert thumbnails.open_rgb(tmp_path / "b.png") is None
+
+
+def test_pictures_with_a_huge_header_are_left_out(tmp_path: Path) -> None:
+    """A few bytes that would be gigabytes of pixels."""
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    png = bytearray((tmp_path / "a.png").read_bytes())
+    png[16:24] = struct.pack(">II", 1 << 16, 1 << 16)
+    png[29:33] = struct.pack(">I", zlib.crc32(png[12:29]))
+    (tmp_path / "a.png").write_bytes(png)
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(tmp_path / "a.png")
+    assert thumbnails.open_rgb(tmp_path / "a.png") is None
 
 
 def test_the_signal_is_drawn(blocks: str, quantised: str, pictures: Path, tmp_path: Path) -> None:

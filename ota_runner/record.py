@@ -23,11 +23,18 @@ import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from ota_runner.errors import OutputFailed, UsageError
 from ota_runner.signal_records import SignalRecord
@@ -36,6 +43,30 @@ FORMAT = 1
 """Version of ``run.json``, ``images.jsonl`` and ``summary.json``."""
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+_MAX_FRAGMENTS = 1 << 12
+"""As many as a frame header can say, see :mod:`semcom_phy.header`."""
+
+_LONGEST_NAME = 255
+"""Bytes of a file's name, on every file system that matters."""
+
+_Fragments = Annotated[int, Field(ge=0, le=_MAX_FRAGMENTS)]
+_FragmentIndices = Annotated[
+    tuple[Annotated[int, Field(ge=0, lt=_MAX_FRAGMENTS)], ...], Field(max_length=_MAX_FRAGMENTS)
+]
+_Side = Annotated[int, Field(ge=1)]
+
+
+def _below_the_folder(name: str) -> str:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError("a file below the run's folder is expected")
+    if len(name.encode()) > _LONGEST_NAME:
+        raise ValueError(f"a name of {_LONGEST_NAME} bytes at most is expected")
+    return name
+
+
+_File = Annotated[str, AfterValidator(_below_the_folder)]
 
 
 class _Strict(BaseModel):
@@ -89,9 +120,15 @@ class FrameRecords(_Strict):
             active subcarrier.
     """
 
-    snr_db: tuple[Finite | None, ...]
+    snr_db: Annotated[tuple[Finite | None, ...], Field(max_length=_MAX_FRAGMENTS)]
     cfo_hz: tuple[Finite | None, ...]
     gain_db: tuple[tuple[tuple[Finite, ...], ...], ...] = ()
+
+    @model_validator(mode="after")
+    def _of_the_same_frames(self) -> Self:
+        if len(self.snr_db) != len(self.cfo_hz):
+            raise ValueError("snr_db and cfo_hz are of as many frames")
+        return self
 
 
 class FeedbackRecord(_Strict):
@@ -143,11 +180,11 @@ class PictureRecord(_Strict):
     picture: int
     name: str
     status: Literal["completed", "lost", "failed"]
-    height: int | None = None
-    width: int | None = None
+    height: _Side | None = None
+    width: _Side | None = None
     sha256: str | None = None
-    sent: str | None = None
-    received: str | None = None
+    sent: _File | None = None
+    received: _File | None = None
     label: Label | None = None
     psnr_db: Finite | None = None
     ssim: Finite | None = None
@@ -161,9 +198,9 @@ class PictureRecord(_Strict):
     samples: int | None = None
     cbr: Finite | None = None
     air_cbr: Finite | None = None
-    fragments_sent: int = 0
-    fragments_received: int = 0
-    fragments_lost: tuple[int, ...] | None = None
+    fragments_sent: _Fragments = 0
+    fragments_received: _Fragments = 0
+    fragments_lost: _FragmentIndices | None = None
     frames: FrameRecords | None = None
     digital: tuple[DigitalRecord, ...] = ()
     csi_id: int | None = None

@@ -13,10 +13,10 @@ from typing import Annotated, Self
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from ota_runner.figure_style import spread
 from semcom_phy.digital import MCS
 from semcom_phy.exchange import (
     MAX_SECTIONS,
-    ComplexArray,
     DigitalSection,
     FloatArray,
     ReceivedAnalog,
@@ -38,7 +38,8 @@ _LEAST, _MOST = 1e-25, 1e25
 """Densities beyond are written as these: silence has a logarithm too."""
 
 _Parts = Annotated[
-    tuple[Annotated[int, Field(ge=-_FARTHEST, le=_FARTHEST)], ...], Field(max_length=SYMBOLS)
+    tuple[Annotated[int, Field(ge=-_FARTHEST, le=_FARTHEST)], ...],
+    Field(min_length=1, max_length=SYMBOLS),
 ]
 _Decibels = Annotated[float, Field(ge=-250, le=250)]
 
@@ -128,9 +129,10 @@ def _symbol_records(sections: Sequence[Section], reception: Reception) -> Iterat
             continue
         if isinstance(received, ReceivedAnalog):
             symbols = symbols[0, ~received.erased[0]]
-        shown = _spread(symbols[symbols != 0])
-        if not shown.size:
+        used = symbols[symbols != 0]
+        if not used.size:
             continue
+        shown = used[spread(used.size, SYMBOLS)]
         parts = np.stack((shown.real, shown.imag)) / STEP
         i, q = np.clip(parts.round(), -_FARTHEST, _FARTHEST).astype(int).tolist()
         scheme = MCS[sent.mcs] if isinstance(sent, DigitalSection) else None
@@ -141,12 +143,6 @@ def _symbol_records(sections: Sequence[Section], reception: Reception) -> Iterat
             i=i,
             q=q,
         )
-
-
-def _spread(symbols: ComplexArray) -> ComplexArray:
-    """As many as are recorded, evenly spread."""
-    count = min(symbols.size, SYMBOLS)
-    return symbols[np.arange(count) * symbols.size // max(count, 1)]
 
 
 def _spectra(link: Link) -> tuple[tuple[tuple[float, ...], ...], ...]:

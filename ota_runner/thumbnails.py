@@ -55,11 +55,11 @@ def error_map_uri(sent: Image.Image, received: Image.Image, scale: float) -> str
 
 
 def open_rgb(path: Path) -> Image.Image | None:
-    """A PNG of a run's folder, or None where it is missing or was left half written."""
+    """A PNG of a run's folder, or None where it is missing, half written or far too large."""
     try:
         with Image.open(path) as picture:
             return picture.convert("RGB")
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
 
 
