@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ota_runner import sweep_record
 from ota_runner.errors import UsageError
@@ -35,6 +35,22 @@ class PastRun:
     records: list[PictureRecord]
     summary: Summary
     swept: SweptRun | None
+
+    @classmethod
+    def of(
+        cls,
+        folder: RunFolder,
+        config: Mapping[str, Any],
+        manifest: Manifest,
+        records: list[PictureRecord],
+        swept: SweptRun | None = None,
+    ) -> Self:
+        """A run from what its folder holds, the options as written."""
+        options = dict(config)
+        if "numerology" in options:
+            options["numerology"] = numerology_label(options["numerology"])
+        summary = summarise(manifest, records)
+        return cls(folder.path, options, manifest, records, summary, swept)
 
     @property
     def snr_db(self) -> float | None:
@@ -108,7 +124,4 @@ def _read(path: Path, swept: SweptRun | None) -> PastRun:
         raise UsageError(
             f"{path} was cut short, with {len(records)} of {len(manifest.pictures)} pictures"
         )
-    config = folder.config()
-    if "numerology" in config:
-        config["numerology"] = numerology_label(config["numerology"])
-    return PastRun(path, config, manifest, records, summarise(manifest, records), swept)
+    return PastRun.of(folder, folder.config(), manifest, records, swept)

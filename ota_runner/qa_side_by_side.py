@@ -61,6 +61,21 @@ def test_the_same_picture_of_every_run(
     assert outside == {"a%20%26%20b/report.html", "more/digital/report.html"}
 
 
+def test_waveforms_differ_by_their_names(
+    blocks: str, quantised: str, pictures: Path, tmp_path: Path
+) -> None:
+    """Not by all of their numbers."""
+    options = [("--numerology", name, "--snr", "20") for name in ("narrow", "wide")]
+    schemes = (blocks, quantised)
+    runs = [
+        send(scheme, pictures, tmp_path / words[1], *words)
+        for scheme, words in zip(schemes, options, strict=True)
+    ]
+    assert execute(["report", *runs, "--output", str(tmp_path / "page.html")]) == 0
+    page = (tmp_path / "page.html").read_text()
+    assert "Not alike: numerology: narrow (narrow), wide (wide)" in page
+
+
 def test_rounds_are_told_apart_and_what_is_missing_is_said(
     blocks: str, pictures: Path, tmp_path: Path
 ) -> None:

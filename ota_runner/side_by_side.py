@@ -42,7 +42,7 @@ def side_by_side_page(runs: Sequence[Remains], page: Path) -> str:
     """
     labels = run_labels([run.folder.path for run in runs])
     known = {
-        label: [PastRun(r.folder.path, r.config, r.manifest, r.records, r.summary, None)]
+        label: [PastRun.of(r.folder, r.config, r.manifest, r.records)]
         for label, r in zip(labels, runs, strict=True)
         if r.identified and r.config
     }
