@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gnuradio.semcom.pdu import end_of_stream, picture_to_pdu
+import pmt
+from gnuradio.semcom.pdu import Pmt, end_of_stream, picture_to_pdu
+from gnuradio.semcom.picture_window import PictureWindow
 from gnuradio.semcom.worker import ThreadedBlock
 
 if TYPE_CHECKING:
@@ -22,7 +24,8 @@ class PictureSource(ThreadedBlock):
     """Publishes pictures, numbered from 0, then the end.
 
     Message ports: ``pictures`` out, PDUs of :mod:`gnuradio.semcom.pdu` ended by ``PMT_EOF``;
-    ``next`` in, where any message asks for another picture.
+    ``next`` in, where any message asks for another picture. One that says which picture it is
+    about, such as a framer's ``sent`` or a receiver's ``receptions``, asks once for each picture.
 
     Args:
         path: a picture or a folder of them; empty for the sample pictures of scikit-image.
@@ -30,7 +33,8 @@ class PictureSource(ThreadedBlock):
             0 for all at once, which keeps all of them in memory. Connect a framer's ``sent``
             to ``next`` to load pictures as they are needed.
         patience_s: after so long the next picture is published unasked: whoever should have
-            asked, such as the receiver of a picture that got lost, will not.
+            asked, such as the receiver of a picture that got lost, will not. Whoever asks later
+            does not ask for one more.
         repeat: begin again after the last picture, for ever; numbers go on.
 
     Raises:
@@ -54,9 +58,11 @@ class PictureSource(ThreadedBlock):
         self._files: list[Path] = _find(path)
         self._window = window
         self._repeat = repeat
-        self._asked = threading.Semaphore(0)
+        self._pictures_out = PictureWindow(window)
+        self._asked = threading.Condition()
+        self._quiet_since = 0.0
         self.publishes("pictures")
-        self.handle("next", lambda message: self._asked.release())
+        self.handle("next", self._on_next)
 
     def set_patience_s(self, patience_s: float) -> None:
         """Choose after how many seconds the next picture is published unasked.
@@ -68,10 +74,14 @@ class PictureSource(ThreadedBlock):
             raise ValueError(f"patience is {patience_s} s, choose more than 0")
         self._patience_s = patience_s
 
+    def open(self) -> None:
+        self._pictures_out = PictureWindow(self._window)
+        super().open()
+
     def loop(self) -> None:
         for picture, pixels in enumerate(self._pictures()):
-            if self._window and picture >= self._window and not self._wait():
-                return
+            if self._window:
+                self._wait()
             if self.stopping.is_set():
                 return
             self.publish("pictures", picture_to_pdu(picture, pixels.numpy()))
@@ -87,15 +97,31 @@ class PictureSource(ThreadedBlock):
             if not self._repeat:
                 return
 
-    def _wait(self) -> bool:
-        """Wait to be asked, or out of patience; False where the flowgraph stops meanwhile."""
-        begun = time.monotonic()
-        while not self._asked.acquire(timeout=_POLL_S):
-            if self.stopping.is_set():
-                return False
-            if time.monotonic() - begun > self._patience_s:
-                break
-        return True
+    def _wait(self) -> None:
+        """Wait to be asked, out of patience, or stopped; then one picture is on its way."""
+        with self._asked:
+            self._quiet_since = time.monotonic()
+            while not self._pictures_out.is_open() and not self.stopping.is_set():
+                self._asked.wait(_POLL_S)
+                if time.monotonic() - self._quiet_since > self._patience_s:
+                    self._pictures_out.give_up()
+                    self._quiet_since = time.monotonic()
+            self._pictures_out.publish()
+
+    def _on_next(self, message: Pmt) -> None:
+        with self._asked:
+            if self._pictures_out.ask(_picture_of(message)):
+                self._quiet_since = time.monotonic()
+                self._asked.notify()
+
+
+def _picture_of(message: Pmt) -> int | None:
+    """Number of the picture that a message of any kind is about, None where it does not say."""
+    if pmt.is_pair(message) and pmt.is_dict(pmt.car(message)):
+        meta = pmt.car(message)
+        header = pmt.dict_ref(meta, pmt.intern("header"), meta)
+        message = pmt.dict_ref(header, pmt.intern("picture"), pmt.PMT_NIL)
+    return pmt.to_long(message) if pmt.is_integer(message) else None
 
 
 def _find(path: str | Path) -> list[Path]:

@@ -203,6 +203,35 @@ def test_a_source_that_nobody_asks_goes_on(folder: Path) -> None:
     assert numbers_published(source, 6, patience_s=0.01) == [0, 1, 2, 3, 4, 5]
 
 
+def test_who_asks_late_does_not_ask_for_one_more(folder: Path) -> None:
+    source = PictureSource(folder / "in", window=1, patience_s=0.01, repeat=True)
+    flow, collect = gr.top_block(), Collect()
+    flow.msg_connect(source, "pictures", collect, "in")
+    (sent,) = PixelCodec().encode([torch.zeros(3, 2, 2)], ChannelState())
+    reception = IdealLink(20.0).transfer(sent, 2)
+
+    def published_after(message: Pmt) -> int:
+        source._post(pmt.intern("next"), message)
+        time.sleep(0.15)
+        return len(collect.messages)
+
+    flow.start()
+    try:
+        while len(collect.messages) < 5:
+            time.sleep(0.01)
+        source.set_patience_s(100.0)
+        time.sleep(0.15)
+        count = len(collect.messages)
+        for late in (pmt.PMT_T, pmt.from_long(1), reception_to_pdu(reception)):
+            assert published_after(late) == count
+        last = picture_to_pdu(count - 1, np.zeros((3, 2, 2), np.float32))
+        assert [published_after(last), published_after(last)] == [count + 1, count + 1]
+    finally:
+        flow.stop()
+        flow.wait()
+    check([source, collect])
+
+
 def test_pictures_repeat_and_their_numbers_go_on(folder: Path) -> None:
     source = PictureSource(folder / "in", window=8, repeat=True)
     assert numbers_published(source, 8) == list(range(8))
