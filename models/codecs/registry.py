@@ -33,6 +33,7 @@ __all__ = [
     "PresetInfo",
     "SchemeInfo",
     "UnknownScheme",
+    "file_sha256",
     "for_label",
     "label_of",
     "load",
@@ -92,7 +93,8 @@ class _Scheme:
 
     ``factory`` is a :data:`Factory`, or the module that has one as ``open_codec``. ``presets``
     are those without weights; the others are found by their weights files. ``options`` is a
-    model, or ``"module:Class"``, imported when it is first asked for.
+    model, or ``"module:Class"``, imported when it is first asked for. ``file_sha256`` is of the
+    file that registers it, see :func:`file_sha256`.
     """
 
     name: str
@@ -103,6 +105,7 @@ class _Scheme:
     any_cbr: bool = False
     options: str | type[BaseModel] | None = None
     bound: bool = False
+    file_sha256: str | None = None
 
 
 _BPG_INSTALLED = all(map(shutil.which, ("bpgenc", "bpgdec")))
@@ -231,7 +234,7 @@ def register(
 
 
 def unregister(name: str) -> None:
-    """Take a codec of one's own out again.
+    """Take a codec of one's own out again; the file that it came from is run when next named.
 
     Raises:
         UnknownScheme: no such scheme.
@@ -240,9 +243,7 @@ def unregister(name: str) -> None:
     scheme = _scheme(name)
     if scheme.number < FIRST_USER_NUMBER:
         raise ValueError(f"{name!r} comes with the package and cannot be taken out")
-    for key in [key for key in _OPEN if key[0] == scheme.number]:
-        del _OPEN[key]
-    del _SCHEMES[scheme.name]
+    _take_out(scheme)
 
 
 def schemes(weights: Path | None = None) -> list[SchemeInfo]:
@@ -279,6 +280,21 @@ def scheme_info(name: str, weights: Path | None = None) -> SchemeInfo:
         options=_options(entry),
         bound=entry.bound,
     )
+
+
+def file_sha256(name: str) -> str | None:
+    """First eight hexadecimal digits of the SHA-256 of a scheme's file, as it was run.
+
+    Args:
+        name: of the scheme.
+
+    Returns:
+        None for a scheme that does not come from a file named by the user.
+
+    Raises:
+        UnknownScheme: no such scheme; says the nearest name.
+    """
+    return _scheme(name).file_sha256
 
 
 def load(
@@ -434,17 +450,39 @@ def _of_file(path: Path) -> str:
     if key not in _OF_FILES:
         before = set(_SCHEMES)
         try:
-            run_file(path)
-        except ValueError as error:
-            raise UnknownScheme(str(error)) from error
-        registered = sorted(set(_SCHEMES) - before)
-        if len(registered) != 1:
-            raise UnknownScheme(
-                f"{path} registers {len(registered)} codecs, one is expected: call "
-                "semcom_models.codecs.registry.register once"
-            )
-        _OF_FILES[key] = registered[0]
+            _OF_FILES[key] = _registered_by(path)
+        except BaseException:  # also where the user interrupts it
+            for name in set(_SCHEMES) - before:
+                _take_out(_SCHEMES[name])
+            raise
     return _OF_FILES[key]
+
+
+def _registered_by(path: Path) -> str:
+    """Run a file; name of the scheme that it registers."""
+    before = set(_SCHEMES)
+    try:
+        sha256 = run_file(path)
+    except ValueError as error:
+        raise UnknownScheme(str(error)) from error
+    registered = set(_SCHEMES) - before
+    if len(registered) != 1:
+        raise UnknownScheme(
+            f"{path} registers {len(registered)} codecs, one is expected: call "
+            "semcom_models.codecs.registry.register once"
+        )
+    [name] = registered
+    _SCHEMES[name] = replace(_SCHEMES[name], file_sha256=sha256)
+    return name
+
+
+def _take_out(scheme: _Scheme) -> None:
+    """Forget a scheme, its open codecs and its file."""
+    for label in [label for label in _OPEN if label[0] == scheme.number]:
+        del _OPEN[label]
+    for file in [file for file, name in _OF_FILES.items() if name == scheme.name]:
+        del _OF_FILES[file]
+    del _SCHEMES[scheme.name]
 
 
 def _hint(name: str, known: Iterable[str]) -> str:
