@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -132,6 +133,21 @@ def blocks() -> Iterator[str]:
     registry.register("blocks", 200, BlockMeans, title="block means", presets=[preset])
     yield "blocks"
     registry.unregister("blocks")
+
+
+@pytest.fixture
+def own_file(tmp_path: Path) -> Iterator[Path]:
+    """A Python file that registers :class:`BlockMeans` as the scheme ``own``."""
+    file = tmp_path / "own.py"
+    file.write_text(
+        "from ota_runner.conftest import BlockMeans\n"
+        "from semcom_models.codecs import registry\n"
+        "preset = registry.PresetInfo('own', 'plain', 0, 1 / 32, default=True)\n"
+        "registry.register('own', 202, BlockMeans, presets=[preset])\n"
+    )
+    yield file
+    with suppress(registry.UnknownScheme):
+        registry.unregister("own")
 
 
 @pytest.fixture

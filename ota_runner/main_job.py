@@ -259,6 +259,12 @@ def _go_on(folder: RunFolder, manifest: Manifest, continues: bool) -> list[Pictu
             f"{begun.weights_sha256}, now {manifest.weights} {manifest.weights_sha256}); "
             "name those with --weights, or give another --output"
         )
+    if not begun.begun_with_file(manifest.scheme_sha256):
+        raise UsageError(
+            f"--resume: the scheme's file is not what {folder.path} was begun with "
+            f"({begun.scheme_sha256}, now {manifest.scheme_sha256}); "
+            "bring that back, or give another --output"
+        )
     folder.mend()
     return [record for record in folder.records() if record.status in DONE]
 
@@ -273,6 +279,7 @@ def _manifest(
         preset=chosen.name,
         weights=chosen.weights,
         weights_sha256=f"{label.weights:08x}" if chosen.weights else None,
+        scheme_sha256=registry.file_sha256(run.scheme),
         radio=run.radio,
         channel=radio.description,
         sample_rate=radio.sample_rate,

@@ -420,6 +420,27 @@ def test_resume_refuses_another_run(
     assert "--resume needs --output" in error_line(capsys)
 
 
+def test_a_scheme_from_a_file_is_told_apart_from_what_the_file_becomes(
+    own_file: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "run"
+    assert execute(ideal(str(own_file), pictures, output)) == 0
+    sha256 = hashlib.sha256(own_file.read_bytes()).hexdigest()[:8]
+    manifest = json.loads((output / "run.json").read_text())
+    assert (manifest["scheme"], manifest["scheme_sha256"]) == ("own", sha256)
+    facts = f'<th scope="row">SHA-256 of its file</th><td>{sha256}</td>'
+    assert facts in (output / "report.html").read_text()
+    assert execute(["--resume", "--output", str(output)]) == 0
+    own_file.write_text(own_file.read_text() + "# better\n")
+    registry.unregister("own")  # as in another process
+    capsys.readouterr()
+    assert execute(["--resume", "--output", str(output)]) == 2
+    assert f"the scheme's file is not what {output} was begun with ({sha256}," in error_line(capsys)
+    del manifest["scheme_sha256"]  # a run from before it was written down
+    (output / "run.json").write_text(json.dumps(manifest))
+    assert execute(["--resume", "--output", str(output)]) == 0
+
+
 def test_output_that_holds_a_run_is_refused(
     blocks: str, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,6 +16,7 @@ from PIL import Image
 from ota_runner import run, sweep_jobs
 from ota_runner.cli import execute
 from ota_runner.errors import RadioUnavailable
+from semcom_models.codecs import registry
 
 
 @pytest.fixture
@@ -132,6 +133,20 @@ def test_another_value_of_a_common_option_is_refused(
     assert sweep() == 0
     assert sweep("--resume", erase_fragments=0.5) == 2
     assert "was begun with erase_fragments: 0.0, not 0.5" in capsys.readouterr().err
+
+
+def test_runs_of_what_a_schemes_file_was_before_are_refused(
+    sweep: Callable[..., int], own_file: Path, tmp_path: Path
+) -> None:
+    """Even where all of their pictures are done."""
+    asked = {"schemes": [str(own_file)], "snr": 20, "seed": 1}
+    assert sweep(**asked) == 0
+    own_file.write_text(own_file.read_text() + "# better\n")
+    registry.unregister("own")  # as in another process
+    assert sweep("--resume", **asked) == 4
+    [entry] = swept(tmp_path / "out").values()
+    assert entry["status"] == "failed"
+    assert "the scheme's file is not what" in entry["error"]
 
 
 def test_one_failed_run_does_not_stop_the_rest(

@@ -229,6 +229,8 @@ class Manifest(_Strict):
         scheme, preset: the codec.
         weights: name of the weights file, None where nothing is learned.
         weights_sha256: first eight hexadecimal digits of its SHA-256.
+        scheme_sha256: likewise of the Python file that the scheme came from; None where it came
+            from none, or where that was not written down.
         radio: the radio.
         channel: what the radio says of itself and its channel.
         sample_rate: samples per second, None where the link has no waveform.
@@ -246,6 +248,7 @@ class Manifest(_Strict):
     preset: str
     weights: str | None
     weights_sha256: str | None
+    scheme_sha256: str | None = None
     radio: str
     channel: dict[str, Any]
     sample_rate: Finite | None
@@ -256,6 +259,10 @@ class Manifest(_Strict):
     machine: dict[str, Any]
     command: str
     started: str
+
+    def begun_with_file(self, scheme_sha256: str | None) -> bool:
+        """Whether the scheme is still as the run was begun with, as far as that is known."""
+        return self.scheme_sha256 in (None, scheme_sha256)
 
 
 _Line = TypeVar("_Line", PictureRecord, SignalRecord)

@@ -18,6 +18,7 @@ from ota_runner.main_job import DONE, Invocation, open_codec, run_job, run_to_re
 from ota_runner.record import PictureRecord, RunFolder
 from ota_runner.schedule import schedule
 from ota_runner.sweep_record import SweepRecord, SweptRun
+from semcom_models.codecs import registry
 
 if TYPE_CHECKING:
     from semcom_models.codecs.base import Codec
@@ -50,7 +51,8 @@ class Job:
             return []
         begun = run.manifest()
         same_weights = int(begun.weights_sha256 or "0", 16) == self.codec.label.weights
-        if begun.pictures != self.pictures or not same_weights:
+        same_file = begun.begun_with_file(registry.file_sha256(self.point.settings.run.scheme))
+        if begun.pictures != self.pictures or not (same_weights and same_file):
             return []  # going on with it will say what is wrong
         return [record for record in run.records() if record.status in DONE]
 
