@@ -176,6 +176,7 @@ def test_told_snr_of_a_clean_channel_is_the_snr() -> None:
 def test_shipped_recipes_are_valid(path: Path) -> None:
     recipe = load_recipe(path)
     assert path.stem.startswith(f"{recipe.scheme}-{recipe.preset}")
+    assert recipe.start is None or recipe.start.is_file()
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,8 @@ class Recipe(_Strict):
             your own.
         title: one line for the model card.
         channels, filters: sizes of the network, see ``codecs.adjscc.Architecture``.
-        start: weights file to go on from; None for initial weights of the seed.
+        start: weights file to go on from, relative to the recipe's file; None for initial weights
+            of the seed.
         seed: of the initial weights, the crops and the channel.
         precision: Lightning Fabric's name: ``32-true`` or ``bf16-mixed``.
         compile: let torch.compile fuse the networks.
@@ -138,7 +139,9 @@ class Recipe(_Strict):
 
 def load_recipe(path: Path) -> Recipe:
     """Read and validate a recipe; see :func:`read_recipe`."""
-    return read_recipe(path, Recipe)
+    recipe = read_recipe(path, Recipe)
+    start = None if recipe.start is None else path.parent / recipe.start
+    return recipe.model_copy(update={"start": start})
 
 
 def read_recipe(path: Path, kind: type[Model]) -> Model:
