@@ -355,6 +355,8 @@ OUT_OF_RANGE = [
     ("semcom_loopback_channel", {"channel": "rician", "taps": "[(0, 1)]"}, "echoes go with"),
     ("semcom_feedback_sink", {"endpoint": "tcp://192.0.2.1:5557"}, "an endpoint on this machine"),
     ("semcom_feedback_source", {"endpoint": "tcp://*:5557"}, "an endpoint on this machine"),
+    ("semcom_feedback_sink", {"endpoint": "inproc://feedback"}, "an endpoint on this machine"),
+    ("semcom_feedback_source", {"endpoint": "inproc://feedback"}, "an endpoint on this machine"),
     ("semcom_arriving_pictures", {"rate_hz": "0"}, "choose more than 0 pictures per second"),
     ("semcom_frame_history", {"span_s": "0"}, "choose a span above 0 s"),
     ("semcom_frame_history", {"points": "1"}, "choose 2 points or more"),
