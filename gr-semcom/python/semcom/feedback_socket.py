@@ -18,14 +18,13 @@ from urllib.parse import urlsplit
 import zmq
 from gnuradio.semcom.feedback_message import LARGEST_BYTES, NumberedFeedback, to_parts
 from gnuradio.semcom.feedback_order import FeedbackOrder
+from gnuradio.semcom.feedback_pace import FeedbackPace
 
 from semcom_phy.channel_knowledge import FeedbackCounters
 from semcom_phy.csi_feedback import Feedback
 
 _WAITING = 64
 _POLL_MS = 50
-# Messages taken in a stretch of time, 4000 a second. A radio at 20 MS/s has a thousand frames.
-_STRETCH_S, _MOST = 0.05, 200
 
 
 def require_local(endpoint: str) -> None:
@@ -35,7 +34,7 @@ def require_local(endpoint: str) -> None:
         ValueError: it can, or is no endpoint.
     """
     scheme, host = urlsplit(endpoint).scheme, urlsplit(endpoint).hostname
-    if scheme in ("inproc", "ipc"):
+    if scheme == "ipc":
         return
     if scheme != "tcp" or not host:
         raise ValueError(f"{endpoint!r} is no ZMQ endpoint: write tcp://127.0.0.1:5557")
@@ -102,6 +101,7 @@ class FeedbackListener:
         endpoint: to bind; ``tcp://127.0.0.1:*`` takes a free port.
         deliver: called with each report, in the thread.
         counters: of what is no news; None for some of its own.
+        clock: seconds that never go back.
 
     Raises:
         ValueError: an endpoint beyond this machine.
@@ -118,12 +118,14 @@ class FeedbackListener:
         endpoint: str,
         deliver: Callable[[Feedback], object],
         counters: FeedbackCounters | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         require_local(endpoint)
         self.counters = counters or FeedbackCounters()
         self.heard = 0
         self._deliver = deliver
-        self._order = FeedbackOrder(self.counters)
+        self._order = FeedbackOrder(self.counters, clock)
+        self._pace = FeedbackPace(clock)
         self._delivered = 0, 0
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.PULL)
@@ -145,22 +147,18 @@ class FeedbackListener:
         return number if sender == session else 0
 
     def _listen(self) -> None:
-        begun, taken = time.monotonic(), 0
         while not self._stopping.is_set():
-            if self._socket.poll(_POLL_MS):
-                report = self._order.take(self._socket.recv_multipart())
-                if report is not None:
-                    self._deliver(report)
-                    self._delivered = report.session, self._order.latest(report.session)
-                self.heard += 1
-                taken += 1
-            left_s = begun + _STRETCH_S - time.monotonic()
-            if left_s > 0 and taken >= _MOST:
+            if not self._socket.poll(_POLL_MS):
+                continue
+            report = self._order.take(self._socket.recv_multipart())
+            if report is not None:
+                self._deliver(report)
+                self._delivered = report.session, self._order.latest(report.session)
+            self.heard += 1
+            if pause_s := self._pace.take():
                 # What floods us waits at its own end, and other senders are served in turn.
                 self.counters.throttled += 1
-                self._stopping.wait(left_s)
-            if left_s <= 0 or taken >= _MOST:
-                begun, taken = time.monotonic(), 0
+                self._stopping.wait(pause_s)
 
     def close(self) -> None:
         """Stop listening; safe to call twice."""
