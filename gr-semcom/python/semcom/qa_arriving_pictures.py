@@ -12,8 +12,8 @@ import pytest
 import torch
 from gnuradio import gr
 from gnuradio.semcom import ArrivingPictures, check, numerology
-from gnuradio.semcom.guard import GuardedBlock
-from gnuradio.semcom.pdu import Pmt, end_of_stream, frame_to_pdu, is_end_of_stream, picture_from_pdu
+from gnuradio.semcom.pdu import Pmt, end_of_stream, frame_to_pdu, picture_from_pdu
+from gnuradio.semcom.qa_codec_blocks import Collect
 
 from semcom_models.codecs.base import Request
 from semcom_models.codecs.registry import load
@@ -42,21 +42,8 @@ def frames_of(scheme: str, picture: int) -> list[ReceivedFrame]:
     return received
 
 
-class Collect(GuardedBlock):
-    def __init__(self) -> None:
-        super().__init__("collect")
-        self.messages: list[Pmt] = []
-        self.handle("in", self.take)
-
-    def take(self, message: Pmt) -> None:
-        if is_end_of_stream(message):
-            self.finish()
-        else:
-            self.messages.append(message)
-
-    def count(self, message: int, key: str) -> int:
-        value = pmt.dict_ref(pmt.car(self.messages[message]), pmt.intern(key), pmt.PMT_NIL)
-        return int(pmt.to_long(value))
+def count(message: Pmt, key: str) -> int:
+    return int(pmt.to_long(pmt.dict_ref(pmt.car(message), pmt.intern(key), pmt.PMT_NIL)))
 
 
 class Flow(gr.top_block):
@@ -95,8 +82,8 @@ def test_a_picture_becomes_better_with_every_frame(flow: Flow) -> None:
         until(lambda count=index + 1: len(flow.collect.messages) == count)  # type: ignore[misc]
         number, pixels = picture_from_pdu(flow.collect.messages[-1])
         assert number == 3
-        assert flow.collect.count(-1, "arrived") == index + 1
-        assert flow.collect.count(-1, "fragments") == len(frames)
+        assert count(flow.collect.messages[-1], "arrived") == index + 1
+        assert count(flow.collect.messages[-1], "fragments") == len(frames)
         psnr.append(psnr_db(torch.from_numpy(pixels), PIXELS))
     assert (np.diff(psnr) > 0.5).all()
     assert psnr[-1] > 30
@@ -115,7 +102,9 @@ def test_what_comes_too_fast_is_passed_over_but_not_the_last_picture() -> None:
     assert len(flow.collect.messages) <= 2 + 4 * (time.monotonic() - begun)
     assert len(flow.collect.messages) < 8
     assert picture_from_pdu(flow.collect.messages[-1])[0] == 8
-    assert flow.collect.count(-1, "arrived") == flow.collect.count(-1, "fragments")
+    assert count(flow.collect.messages[-1], "arrived") == count(
+        flow.collect.messages[-1], "fragments"
+    )
 
 
 def test_what_cannot_be_decoded_yet_is_left_to_come(flow: Flow) -> None:
@@ -129,7 +118,7 @@ def test_what_cannot_be_decoded_yet_is_left_to_come(flow: Flow) -> None:
     flow.hear(end_of_stream())
     flow.wait()
     _, pixels = picture_from_pdu(flow.collect.messages[-1])
-    assert flow.collect.count(-1, "arrived") == 1 + len(others)
+    assert count(flow.collect.messages[-1], "arrived") == 1 + len(others)
     assert psnr_db(torch.from_numpy(pixels), PIXELS) > 25
     assert early <= 1
 
