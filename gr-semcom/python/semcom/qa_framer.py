@@ -221,7 +221,6 @@ def test_a_message_with_csi_of_no_use_is_sent_without_it(
     samples, _ = run(framer)
     assert precoder.told == [told]
     assert framer.csi_dropped == (told is None)
-    (frame,) = Receiver(waveform, IdentityCombiner(1), {3: np.ones((100, 1, 1))}).push(
-        np.array(samples)
-    )
+    channels = {3: np.ones((100, 1, 1), np.complex64)}
+    (frame,) = Receiver(waveform, IdentityCombiner(1), channels).push(np.array(samples))
     assert frame.header.csi_id == (3 if told else 0)
