@@ -98,7 +98,7 @@ def result_table(summary: Summary, records: Sequence[PictureRecord]) -> Table:
         number(summary.ms_ssim, 4),
         number(summary.cbr, 4),
         number(summary.air_cbr, 4),
-        _snr_set(summary, records),
+        snr_set(summary, records),
         number(summary.snr_db.estimated_mean, 2),
         f"{summary.frames.lost}/{summary.frames.sent}",
         style="bold",
@@ -125,7 +125,7 @@ def _counted(summary: Summary) -> str:
     return f"{text}, {fallen_back} fell back" if fallen_back else text
 
 
-def _snr_set(summary: Summary, records: Sequence[PictureRecord]) -> str:
+def snr_set(summary: Summary, records: Sequence[PictureRecord]) -> str:
     """The SNR asked for, or along a trace its range."""
     asked = [record.snr_set_db for record in records if record.snr_set_db is not None]
     if not asked or min(asked) == max(asked):

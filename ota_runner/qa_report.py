@@ -90,7 +90,8 @@ def test_a_trace_is_shown_frame_by_frame(
 ) -> None:
     (tmp_path / "trace").write_text("20\n-20\n20\n")
     trace = ["--snr-trace", str(tmp_path / "trace")]
-    page_of(quantised, pictures, tmp_path / "digital", *trace)
+    page = page_of(quantised, pictures, tmp_path / "digital", *trace)
+    assert page.count("-20.0 to 20.0") == 2
     figure = figures_of(tmp_path / "digital")[0]
     titles = [figure["layout"][axis]["title"]["text"] for axis in ("yaxis", "yaxis2", "yaxis3")]
     assert titles == ["Es/N0 in dB", "PSNR in dB", "bits a symbol"]

@@ -15,7 +15,7 @@ import typer
 from plotly.offline import get_plotlyjs
 
 from ota_runner import thumbnails
-from ota_runner.console import number, say
+from ota_runner.console import number, say, snr_set
 from ota_runner.errors import OutputFailed, UsageError
 from ota_runner.figure_style import spread
 from ota_runner.figures import (
@@ -122,7 +122,8 @@ def write_report(folder: RunFolder) -> Path:
             hidden_rows=max(0, len(records) - ROWS),
             views=_views(folder, shown),
             shown_of=len(records),
-            tiles=_tiles(summary),
+            tiles=_tiles(summary, records),
+            snr_set=snr_set(summary, records),
             figures=_figures(remains, signals),
             error_full_scale=thumbnails.ERROR_FULL_SCALE,
             packed_plotly=_packed_plotly(),
@@ -190,7 +191,7 @@ def _failure(section: DigitalRecord, number: int, sections: int) -> str:
     return f"{which} ({section.mcs}) did not arrive whole: {held}"
 
 
-def _tiles(summary: Summary) -> list[tuple[str, str, str]]:
+def _tiles(summary: Summary, records: Sequence[PictureRecord]) -> list[tuple[str, str, str]]:
     """What a reader looks at first: name, figure, unit."""
     snr, digital = summary.snr_db, summary.digital
     tiles = [
@@ -198,7 +199,7 @@ def _tiles(summary: Summary) -> list[tuple[str, str, str]]:
         ("MS-SSIM", number(summary.ms_ssim, 4), ""),
         ("CBR", number(summary.cbr, 4), ""),
         ("air CBR", number(summary.air_cbr, 4), ""),
-        ("SNR set", number(snr.set, 1), "dB"),
+        ("SNR set", snr_set(summary, records), "dB"),
         ("SNR measured", number(snr.estimated_mean, 2), "dB"),
         ("frames lost", f"{summary.frames.lost} of {summary.frames.sent}", ""),
         ("speed", number(summary.throughput.images_per_s, 2), "images/s"),
