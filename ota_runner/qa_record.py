@@ -16,7 +16,6 @@ from pydantic import ValidationError
 
 from ota_runner.errors import UsageError
 from ota_runner.record import (
-    _MAX_FRAGMENTS,
     DigitalRecord,
     FrameRecords,
     PictureRecord,
@@ -25,7 +24,7 @@ from ota_runner.record import (
     write_atomically,
 )
 from semcom_phy.exchange import CodecLabel, PictureHeader, SectionEntry
-from semcom_phy.header import FrameHeader, validate
+from semcom_phy.header import MAX_FRAGMENTS, FrameHeader, validate
 
 RECORDS = [
     PictureRecord(picture=0, name="a", status="completed", psnr_db=30.5, error=None),
@@ -133,11 +132,11 @@ def test_records_of_what_cannot_be_are_refused(fields: dict[str, Any]) -> None:
 
 def test_records_hold_as_many_fragments_as_a_header_can_say() -> None:
     header = PictureHeader(0, 8, 8, CodecLabel(1), (SectionEntry(False, 64),))
-    validate(FrameHeader(header, 0, _MAX_FRAGMENTS))
+    validate(FrameHeader(header, 0, MAX_FRAGMENTS))
     with pytest.raises(ValueError, match="fragments"):
-        validate(FrameHeader(header, 0, _MAX_FRAGMENTS + 1))
-    lost = tuple(range(_MAX_FRAGMENTS))
-    sent = {"fragments_sent": _MAX_FRAGMENTS, "fragments_lost": lost}
+        validate(FrameHeader(header, 0, MAX_FRAGMENTS + 1))
+    lost = tuple(range(MAX_FRAGMENTS))
+    sent = {"fragments_sent": MAX_FRAGMENTS, "fragments_lost": lost}
     assert RECORDS[2].model_validate({**RECORDS[2].model_dump(), **sent}).fragments_lost == lost
 
 

@@ -38,21 +38,19 @@ from pydantic import (
 
 from ota_runner.errors import OutputFailed, UsageError
 from ota_runner.signal_records import SignalRecord
+from semcom_phy.header import MAX_FRAGMENTS
 
 FORMAT = 1
 """Version of ``run.json``, ``images.jsonl`` and ``summary.json``."""
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
-_MAX_FRAGMENTS = 1 << 12
-"""As many as a frame header can say, see :mod:`semcom_phy.header`."""
-
 _LONGEST_NAME = 255
 """Bytes of a file's name, on every file system that matters."""
 
-_Fragments = Annotated[int, Field(ge=0, le=_MAX_FRAGMENTS)]
+_Fragments = Annotated[int, Field(ge=0, le=MAX_FRAGMENTS)]
 _FragmentIndices = Annotated[
-    tuple[Annotated[int, Field(ge=0, lt=_MAX_FRAGMENTS)], ...], Field(max_length=_MAX_FRAGMENTS)
+    tuple[Annotated[int, Field(ge=0, lt=MAX_FRAGMENTS)], ...], Field(max_length=MAX_FRAGMENTS)
 ]
 _Side = Annotated[int, Field(ge=1)]
 
@@ -120,7 +118,7 @@ class FrameRecords(_Strict):
             active subcarrier.
     """
 
-    snr_db: Annotated[tuple[Finite | None, ...], Field(max_length=_MAX_FRAGMENTS)]
+    snr_db: Annotated[tuple[Finite | None, ...], Field(max_length=MAX_FRAGMENTS)]
     cfo_hz: tuple[Finite | None, ...]
     gain_db: tuple[tuple[tuple[Finite, ...], ...], ...] = ()
 

@@ -93,13 +93,12 @@ class DelayPrior(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def delay_prior(numerology: Numerology, full: int, piloted: int) -> DelayPrior:
+def delay_prior(numerology: Numerology, full: int) -> DelayPrior:
     """The prior of channels that are averaged over so many known cells.
 
     Args:
         numerology: of the waveform.
         full: OFDM symbols of which every carrier is known, at least 1.
-        piloted: those of which the pilot carriers are.
     """
     carriers = np.asarray(numerology.active_carriers) / numerology.fft_size
     distance = carriers[:, None] - carriers[None, :]
@@ -110,7 +109,6 @@ def delay_prior(numerology: Numerology, full: int, piloted: int) -> DelayPrior:
     phases = cyclic_delay_phases(numerology).astype(np.complex128)
     composite = np.einsum("kt,kl,lt->kl", phases, covariance, phases.conj())
     looks = np.full(carriers.size, float(full))
-    looks[numerology.pilot_rows] += piloted
     # Averages over `looks` cells, times the root of that, have the noise of one cell.
     root = np.sqrt(looks)
     strength, axes = np.linalg.eigh(root[:, None] * composite * root)

@@ -54,11 +54,13 @@ HEADER_SYMBOLS = 1656
 
 VERSION = 1
 
+MAX_FRAGMENTS = 1 << 12
+"""Frames that a picture may be cut into."""
+
 _IN_TURN = 63
 _PATHS = 32
 _LENGTH_BITS = 24
 _MAX_SIDE = 1 << 14
-_MAX_FRAGMENTS = 1 << 12
 # A section longer than these is no picture's: three complex symbols, or 64 bits, for each colour
 # value, and room for tiny pictures.
 _SYMBOLS_PER_PIXEL = 9
@@ -115,7 +117,7 @@ def validate(header: FrameHeader) -> None:
     """
     picture, label = header.picture, header.picture.label
     _require("picture", picture.picture, 0, 0xFFFF)
-    _require("fragments", header.fragments, 1, _MAX_FRAGMENTS)
+    _require("fragments", header.fragments, 1, MAX_FRAGMENTS)
     _require("fragment", header.fragment, 0, header.fragments - 1)
     _require("height", picture.height, 1, _MAX_SIDE)
     _require("width", picture.width, 1, _MAX_SIDE)

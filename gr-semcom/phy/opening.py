@@ -192,7 +192,7 @@ def decode_opening(received: ComplexArray, numerology: Numerology) -> Opening | 
     sent = _sent(numerology)
     hit, weight, full = _hit(received, sent)
     symbols, variance, line, composite, noise_var = _equalise(
-        received, sent, delay_prior(numerology, full, 0), numerology.tx_antennas, weight, hit
+        received, sent, delay_prior(numerology, full), numerology.tx_antennas, weight, hit
     )
     word = decode_word(symbols, variance)
     header = None if word is None else parse_word(word)

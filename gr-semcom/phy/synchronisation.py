@@ -278,7 +278,7 @@ class _Frame:
             opening.composite,
             opening.noise_var,
             weight,
-            delay_prior(numerology, int(weight[:count].sum()), 0),
+            delay_prior(numerology, int(weight[:count].sum())),
             numerology.tx_antennas,
         )
         opened, pilots = _straight_cells(opening.received, self._piloted, self._sent, line, wander)

@@ -94,8 +94,8 @@ class Framer(GuardedBlock):
         self._precoder = precoder
         self._streams = streams
         self.set_clipping_db(clipping_db)
-        self._own_known = ChannelKnowledge(numerology=numerology)
-        self._known = known or self._own_known
+        self._knows_by_itself = known is None
+        self._known = known or ChannelKnowledge(numerology=numerology)
         self._stop_and_wait = stop_and_wait
         self.pause_samples = self._silence if stop_and_wait else 0
         self.waits = False
@@ -112,7 +112,7 @@ class Framer(GuardedBlock):
         self.csi_dropped = 0
         self.set_min_output_buffer(_BUFFER)
         self.handle("transmissions", self._on_transmission)
-        self.handle("feedback", lambda message: learn_from_pmt(self._own_known, message))
+        self.handle("feedback", lambda message: learn_from_pmt(self._known, message))
         self.publishes("sent")
 
     def set_clipping_db(self, clipping_db: float | None) -> None:
@@ -180,7 +180,8 @@ class Framer(GuardedBlock):
         """The burst's samples, a frame at a time; called when all before them are out."""
         self._tag("tx_sob", self.samples_out)
         self._tag("picture", self.samples_out, pmt.from_long(burst.picture))
-        self._own_known.picture_begins()
+        if self._knows_by_itself:
+            self._known.picture_begins()
         silence = np.zeros((self._numerology.tx_antennas, self._silence), np.complex64)
         for frame in burst.frames:
             samples = self._precoded_frame(frame, burst.state)

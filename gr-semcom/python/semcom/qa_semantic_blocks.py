@@ -88,7 +88,7 @@ def test_pictures_cross_and_feedback_comes_back(streams: int, tmp_path: Path) ->
     # Each frame tells its channel, each picture its SNR, but both blocks end before the last one.
     told = flow.collect.taken["frames"] + 4
     transmitter = flow.transmitter
-    for counters in (transmitter.encoder.feedback, transmitter.framer._own_known.counters):
+    for counters in (transmitter.encoder.feedback, transmitter.framer._known.counters):
         assert told // 4 * 3 <= counters.used <= told
     assert transmitter.encoder.channel.snr_db == pytest.approx(20, abs=4)
 
