@@ -16,7 +16,10 @@ readonly VENV=.venv
 readonly STAMP=$VENV/gr-semcom.stamp
 readonly LOG=.cache/setup.log
 # python3-gi's Gtk is what Companion draws with; grcc needs it not.
-readonly APT_PACKAGES=(gnuradio python3-venv cmake gir1.2-gtk-3.0)
+# The second line is for radios: Ettus' library with its Python, tools and headers (the virtual USRP
+# is compiled against them), libiio's tools, SoapySDR.
+readonly APT_PACKAGES=(gnuradio python3-venv cmake gir1.2-gtk-3.0
+    uhd-host python3-uhd libuhd-dev g++ libiio-utils python3-soapysdr soapysdr-tools)
 
 # Runs a command quietly; if it fails, shows the end of what it printed.
 logged() {
@@ -65,7 +68,13 @@ torch_spec() {
 
 has_system_packages() {
     [[ -x $1 ]] && has_gnuradio "$1" && "$1" -c 'import ensurepip, venv' 2>/dev/null &&
-        command -v cmake >/dev/null # a test installs the module with it
+        command -v cmake >/dev/null && # a test installs the module with it
+        { ! command -v apt-get >/dev/null || has_radio_packages "$1"; }
+}
+
+has_radio_packages() {
+    has_module "$1" uhd && has_module "$1" SoapySDR && command -v g++ >/dev/null &&
+        [[ -e /usr/include/uhd.h ]] && command -v iio_info >/dev/null
 }
 
 install_system_packages() {

@@ -63,6 +63,9 @@ class TestRadio(Radio):
     def source(self) -> gr.basic_block:
         return self.channel
 
+    def transmitted(self, sent: int) -> bool:
+        return self.channel.samples_in == sent
+
     def drained(self, sent: int, received: int) -> bool:
         return self.channel.drained(sent, received)
 

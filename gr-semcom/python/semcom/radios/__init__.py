@@ -6,11 +6,29 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from gnuradio.semcom.radios.base import Radio, RadioConfigError, RadioEvents, validate_config
+from gnuradio.semcom.radios.base import (
+    Radio,
+    RadioConfigError,
+    RadioEvents,
+    RadioLostError,
+    RadioOpenError,
+    validate_config,
+)
+from gnuradio.semcom.radios.corrections import Corrections
 
 from semcom_phy.numerology import Numerology
 
-__all__ = ["Radio", "RadioConfigError", "RadioEvents", "names", "open_radio", "radio_class"]
+__all__ = [
+    "Corrections",
+    "Radio",
+    "RadioConfigError",
+    "RadioEvents",
+    "RadioLostError",
+    "RadioOpenError",
+    "names",
+    "open_radio",
+    "radio_class",
+]
 
 _RADIOS = {"loopback": "LoopbackRadio"}
 
@@ -33,16 +51,20 @@ def radio_class(name: str) -> type[Radio]:
     return found
 
 
-def open_radio(name: str, numerology: Numerology, **options: Any) -> Radio:
+def open_radio(
+    name: str, numerology: Numerology, corrections: Corrections | None = None, **options: Any
+) -> Radio:
     """Open a radio.
 
     Args:
         name: one of :func:`names`.
         numerology: sample rate and antennas.
+        corrections: what calibration found of the device; None for nothing.
         options: of its configuration; the rest have defaults.
 
     Raises:
         RadioConfigError: no such radio, a misspelt option, a value out of range.
+        RadioOpenError: a device that is not there, is busy or is not what was asked for.
     """
     kind = radio_class(name)
-    return kind(validate_config(kind.Config, name, options), numerology)
+    return kind(validate_config(kind.Config, name, options), numerology, corrections)

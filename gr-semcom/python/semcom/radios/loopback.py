@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Self
 from gnuradio import gr
 from gnuradio.semcom.loopback_channel import LoopbackChannel
 from gnuradio.semcom.radios.base import Radio, RadioConfig, RadioConfigError, validate_config
+from gnuradio.semcom.radios.corrections import Corrections
 from pydantic import Field, model_validator
 
 from semcom_models.channel_options import ChannelOptions
@@ -140,9 +141,16 @@ class LoopbackRadio(Radio):
     name = "loopback"
     Config = LoopbackConfig
     ends_with_input = True
+    has_halves = False
+    radiates = False
 
-    def __init__(self, config: RadioConfig, numerology: Numerology) -> None:
-        super().__init__(config, numerology)
+    def __init__(
+        self,
+        config: RadioConfig,
+        numerology: Numerology,
+        corrections: Corrections | None = None,
+    ) -> None:
+        super().__init__(config, numerology, corrections)
         assert isinstance(config, LoopbackConfig)
         try:
             channel = ChannelConfig(
@@ -173,6 +181,9 @@ class LoopbackRadio(Radio):
         options = {**self.config.model_dump(), "snr_db": snr_db}
         validate_config(LoopbackConfig, self.name, options)
         self._channel.set_snr_db(snr_db)
+
+    def transmitted(self, sent: int) -> bool:
+        return self._channel.samples_in == sent
 
     def drained(self, sent: int, received: int) -> bool:
         return self._channel.drained(sent, received)
