@@ -44,7 +44,8 @@ class Framer(GuardedBlock):
 
     Streams: one output of complex samples a transmit antenna. A picture is one burst: ``tx_sob``
     and ``picture``, its number, on its first sample, ``tx_eob`` on its last; then comes silence
-    that lets the receiver finish the picture before the next one is sent.
+    that lets the receiver finish the picture before the next one is sent. Where it waits after
+    every frame, each frame is a burst.
 
     Message ports: ``transmissions`` in, PDUs of :mod:`gnuradio.semcom.pdu`, ended by ``PMT_EOF``,
     which ends the stream; ``feedback`` in, of which a precoder takes the latest CSI for the next
@@ -178,21 +179,22 @@ class Framer(GuardedBlock):
 
     def _modulate(self, burst: _Burst) -> Iterator[ComplexArray]:
         """The burst's samples, a frame at a time; called when all before them are out."""
-        self._tag("tx_sob", self.samples_out)
-        self._tag("picture", self.samples_out, pmt.from_long(burst.picture))
         if self._knows_by_itself:
             self._known.picture_begins()
         silence = np.zeros((self._numerology.tx_antennas, self._silence), np.complex64)
         for frame in burst.frames:
             samples = self._precoded_frame(frame, burst.state)
-            is_last = frame is burst.frames[-1]
+            is_first, is_last = frame is burst.frames[0], frame is burst.frames[-1]
+            if is_first or self._stop_and_wait:
+                self._tag("tx_sob", self.samples_out)
+            if is_first:
+                self._tag("picture", self.samples_out, pmt.from_long(burst.picture))
             self.frames_sent += 1
             self.burst_samples += samples.shape[1]
             self.stream_time_s += samples.shape[1] / self._numerology.sample_rate
             if is_last or self._stop_and_wait:
                 # At once: the picture may be received before its silence is out.
                 self.stream_time_s += self._silence / self._numerology.sample_rate
-            if is_last:
                 self._tag("tx_eob", self.samples_out + samples.shape[1] - 1)
             yield samples
             if self._stop_and_wait and not is_last:

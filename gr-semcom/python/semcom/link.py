@@ -4,21 +4,16 @@
 from __future__ import annotations
 
 import queue
-import threading
 import time
-import weakref
 from collections import deque
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from gnuradio import gr
 from gnuradio.semcom.feedback_path import FeedbackPath
-from gnuradio.semcom.framer import Framer
-from gnuradio.semcom.guard import check, join
+from gnuradio.semcom.link_halves import ReceiveHalf, TransmitHalf
+from gnuradio.semcom.radio_flowgraph import RadioFlowgraph
 from gnuradio.semcom.radios.base import Radio
-from gnuradio.semcom.receiver import Receiver
 from gnuradio.semcom.recording import Recording
-from gnuradio.semcom.spectrum_tap import SpectrumTap
 
 from semcom_phy.channel_knowledge import ChannelKnowledge
 from semcom_phy.csi_feedback import CsiReports
@@ -34,7 +29,6 @@ from semcom_phy.numerology import Numerology
 from semcom_phy.receiver import ReceiverCounters
 
 _POLL_S = 0.01
-_END_S = 10.0
 
 
 class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
@@ -72,56 +66,41 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
         spectra: bool = False,
     ) -> None:
         self.radio = radio
-        self._received: queue.SimpleQueue[Reception] = queue.SimpleQueue()
         # Only what is known at once can be known of the frame before.
         stop_and_wait = precoder is not None and known is not None and known.delay == 0
-        self._framer = Framer(
-            numerology, precoder, clipping_db, known=known, stop_and_wait=stop_and_wait
+        self._transmit = TransmitHalf(
+            numerology, precoder, clipping_db, known, stop_and_wait, spectra
         )
-        self._receiver = Receiver(
-            numerology,
-            combiner,
-            deliver=self._received.put,
-            reports=reports,
-            pause_samples=self._framer.pause_samples,
+        self._framer = self._transmit.framer
+        self._receive = ReceiveHalf(
+            numerology, combiner, reports, self._framer.pause_samples, spectra
         )
-        self._recording = Recording(record_to, numerology, radio) if record_to else None
-        self._taps = _taps(numerology) if spectra else None
-        # Last: it has a thread, which nobody would end if another of them failed.
-        self._feedback = None if known is None else FeedbackPath(self._receiver, known)
-        self._flowgraph = self._connect(numerology)
+        self._receiver = self._receive.receiver
         self._waiting: deque[tuple[int, float]] = deque()
         self._arrived: deque[Reception] = deque()
         self._frames_received = 0
         self._seconds = 0.0
-        self._closed = False
-        # Threads that still run Python blocks when the interpreter goes would abort the process.
-        self._stop = weakref.finalize(self, _stop, self._flowgraph, self._feedback)
-        self._flowgraph.start()
+        self._running = RadioFlowgraph("semcom link", radio)
+        try:
+            self._recording = Recording(record_to, numerology, radio) if record_to else None
+            sent, received = (
+                (self._recording.sent, self._recording.received) if self._recording else ((), ())
+            )
+            self._transmit.connect(self._running.flowgraph, radio, sent)
+            self._receive.connect(self._running.flowgraph, radio, received)
+            # Last: it has a thread, which nobody would end if another of them failed.
+            self._feedback = None if known is None else FeedbackPath(self._receiver, known)
+        except BaseException:
+            self._running.close()
+            raise
+        self._start()
 
-    def _connect(self, numerology: Numerology) -> gr.top_block:
-        flowgraph = gr.top_block("semcom link")
-        framer, receiver, radio = self._framer, self._receiver, self.radio
-        for antenna in range(numerology.tx_antennas):
-            flowgraph.connect((framer, antenna), (radio.sink, antenna))
-            if self._recording is not None:
-                flowgraph.connect((framer, antenna), self._recording.sent[antenna])
-            if self._taps is not None:
-                flowgraph.connect((framer, antenna), (self._taps[0], antenna))
-        for antenna in range(numerology.rx_antennas):
-            flowgraph.connect((radio.source, antenna), (receiver, antenna))
-            if self._recording is not None:
-                flowgraph.connect((radio.source, antenna), self._recording.received[antenna])
-            if self._taps is not None:
-                flowgraph.connect((radio.source, antenna), (self._taps[1], antenna))
+    def _start(self) -> None:
+        blocks, at_end = (*self._transmit.blocks, *self._receive.blocks), None
         if self._feedback is not None:
-            self._feedback.connect(flowgraph)
-        join(self._blocks())
-        return flowgraph
-
-    def _blocks(self) -> tuple[gr.basic_block, ...]:
-        feedback = () if self._feedback is None else (self._feedback.sink,)
-        return self._framer, *self.radio.blocks, self._receiver, *(self._taps or ()), *feedback
+            self._feedback.connect(self._running.flowgraph)
+            blocks, at_end = (*blocks, self._feedback.sink), self._feedback.close
+        self._running.start(blocks, at_end)
 
     @property
     def stats(self) -> LinkStats:
@@ -141,8 +120,7 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
 
     def spectra(self) -> Spectra:
         """Spectra of the latest samples, see :meth:`semcom_phy.link.SpectralLink.spectra`."""
-        sent, received = (tap.take() for tap in self._taps) if self._taps else (None, None)
-        return Spectra(sent, received)
+        return Spectra(self._transmit.spectrum(), self._receive.spectrum())
 
     def set_snr_db(self, snr_db: float) -> None:
         """Choose the noise of a simulated radio between pictures.
@@ -150,20 +128,20 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
         See :meth:`semcom_phy.link.SimulatedLink.set_snr_db`; a radio with a channel of its own
         raises ``RadioConfigError``.
         """
-        self._require_running()
+        self._running.check()
         if self._waiting:
             raise RuntimeError("a picture is on its way: receive it before changing the SNR")
         self.radio.set_snr_db(snr_db)
 
     def send(self, picture: int, transmission: Transmission, state: ChannelState) -> None:
         """Send a picture, see :meth:`semcom_phy.link.Link.send`."""
-        self._require_running()
+        self._running.check()
         self._framer.submit(picture, transmission, state)
         self._waiting.append((picture % 0x10000, time.monotonic()))
 
     def receive(self, timeout_s: float = 60.0) -> Reception | None:
         """The oldest picture sent, or None, see :meth:`semcom_phy.link.Link.receive`."""
-        self._require_running()
+        self._running.check()
         if not self._waiting:
             raise RuntimeError("no picture is on its way: send one first")
         self._await(timeout_s)
@@ -183,16 +161,16 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
             # What is asked first cannot be outdated by what is asked next.
             drained = self._drained()
             try:
-                self._arrived.append(self._received.get(timeout=0 if drained else _POLL_S))
+                self._arrived.append(self._receive.arrived.get(timeout=0 if drained else _POLL_S))
                 continue
             except queue.Empty:
                 pass
-            check(self._blocks())
+            self._running.check()
             if self._framer.waits and self._all_heard():
                 self._settle()
                 self._framer.proceed()
             if drained:
-                self._flush()
+                self._arrived.extend(self._receive.flush(self._running.check))
                 self._sent_arrived()
                 return
             if progress != self._receiver.samples_in:
@@ -221,59 +199,21 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
         if self._feedback is not None:
             self._feedback.settle()
 
-    def _flush(self) -> None:
-        """The rest of a picture that the end of the stream cut off."""
-        done = threading.Event()
-        self._receiver.flush_picture(done.set)
-        while not done.wait(_POLL_S):
-            check(self._blocks())
-        while not self._received.empty():
-            self._arrived.append(self._received.get())
-
-    def _require_running(self) -> None:
-        if self._closed:
-            raise RuntimeError("the link is closed")
-        check(self._blocks())
-
     def close(self) -> None:
         """Stop the flowgraph and finish the recordings; safe to call twice."""
         self._close(drain=self.radio.ends_with_input)
 
     def _close(self, drain: bool) -> None:
-        if self._closed:
+        if self._running.closed:
             return
-        self._closed = True
         if drain:
             # Ending the input lets every block, recordings too, take what is still on its way.
             self._framer.end()
-            waiter = threading.Thread(target=_wait, args=[self._flowgraph], daemon=True)
-            waiter.start()
-            waiter.join(_END_S)
-        self._stop()
+            self._running.drain()
+        self._running.close()
         if self._recording is not None:
             self._recording.finish()
 
     def __exit__(self, *raised: object) -> None:
         # After an interruption nobody waits for what is still on its way.
         self._close(drain=self.radio.ends_with_input and raised[0] is None)
-
-
-def _taps(numerology: Numerology) -> tuple[SpectrumTap, SpectrumTap]:
-    """At transmitter and receiver."""
-    return (
-        SpectrumTap(numerology.tx_antennas, numerology.sample_rate),
-        SpectrumTap(numerology.rx_antennas, numerology.sample_rate),
-    )
-
-
-def _stop(flowgraph: gr.top_block, feedback: FeedbackPath | None) -> None:
-    flowgraph.stop()
-    _wait(flowgraph)
-    if feedback is not None:
-        feedback.close()
-
-
-def _wait(flowgraph: gr.top_block) -> None:
-    # GNU Radio's own wait() starts a thread, which Python forbids at its end, and takes Ctrl-C
-    # for itself.
-    gr.top_block_wait_unlocked(flowgraph._impl)

@@ -191,6 +191,12 @@ def test_each_frame_is_precoded_for_the_latest_channel() -> None:
     receiver = Receiver(waveform, IdentityCombiner(1), channels)
     frames = receiver.push(np.array([sink.data()], np.complex64))
     assert [frame.header.csi_id for frame in frames] == [0, 1, 2]
+    starts, ends = (
+        [tag.offset for tag in sink.tags() if str(tag.key) == key] for key in ("tx_sob", "tx_eob")
+    )
+    assert starts == [frame.start_sample for frame in frames]  # each frame is a burst
+    assert all(start < end for start, end in zip(starts, ends, strict=True))
+    assert all(end < start for end, start in zip(ends, starts[1:], strict=False))
     gaps = np.diff([frame.start_sample for frame in frames])
     assert min(gaps) > waveform.frame_samples(waveform.fragment_capacity) + 500
 
