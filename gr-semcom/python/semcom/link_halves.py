@@ -14,7 +14,7 @@ from gnuradio.semcom.receiver import Receiver
 from gnuradio.semcom.spectrum_tap import SpectrumTap
 
 from semcom_phy.channel_knowledge import ChannelKnowledge
-from semcom_phy.csi_feedback import CsiReports
+from semcom_phy.csi_feedback import CsiReports, Feedback
 from semcom_phy.exchange import Combiner, FloatArray, Precoder, Reception
 from semcom_phy.numerology import Numerology
 
@@ -83,7 +83,7 @@ class ReceiveHalf:
 
     Args:
         numerology: of the waveform.
-        combiner, reports, pause_samples: of the receiver, see
+        combiner, reports, pause_samples, tell: of the receiver, see
             :class:`gnuradio.semcom.receiver.Receiver`.
         spectra: estimate the spectra of the samples received.
 
@@ -99,6 +99,7 @@ class ReceiveHalf:
         reports: CsiReports | None = None,
         pause_samples: int = 0,
         spectra: bool = False,
+        tell: Callable[[Feedback], None] | None = None,
     ) -> None:
         self.arrived: queue.SimpleQueue[Reception] = queue.SimpleQueue()
         self.receiver = Receiver(
@@ -107,6 +108,7 @@ class ReceiveHalf:
             deliver=self.arrived.put,
             reports=reports,
             pause_samples=pause_samples,
+            tell=tell,
         )
         antennas = numerology.rx_antennas
         self._antennas = antennas

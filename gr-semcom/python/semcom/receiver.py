@@ -49,13 +49,15 @@ class Receiver(GuardedBlock):
         combiner: inverts the transmitter's precoder; None for none.
         deliver: called with each reception, in this block's thread, in place of the port
             ``receptions``.
+        tell: called with each report to the transmitter, likewise, in place of the port
+            ``feedback``.
         reports: on the channel, which are published; the combiner looks up in them what a frame
             was precoded for. None where the channel is not fed back.
         pause_samples: silence between the frames of a picture.
 
     Attributes:
         samples_in: samples per antenna taken so far.
-        feedback_sent: messages published on ``feedback``.
+        feedback_sent: reports to the transmitter.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Receiver(GuardedBlock):
         deliver: Callable[[Reception], None] | None = None,
         reports: CsiReports | None = None,
         pause_samples: int = 0,
+        tell: Callable[[Feedback], None] | None = None,
     ) -> None:
         super().__init__("semcom_receiver", inputs=numerology.rx_antennas)
         self._frames = FrameReceiver(numerology, combiner, reports)
@@ -72,6 +75,7 @@ class Receiver(GuardedBlock):
         self._assembler = Assembler(numerology, pause_samples=pause_samples)
         self._lookahead = lookahead_samples(numerology)
         self._deliver = deliver
+        self._tell = tell
         self._flushed: Callable[[], None] = lambda: None
         self.samples_in = 0
         self.feedback_sent = 0
@@ -132,6 +136,10 @@ class Receiver(GuardedBlock):
                 self.publish("receptions", reception_to_pdu(reception))
 
     def _feed_back(self, report: Feedback | None) -> None:
-        if report is not None:
-            self.feedback_sent += 1
+        if report is None:
+            return
+        self.feedback_sent += 1
+        if self._tell is not None:
+            self._tell(report)
+        else:
             self.publish("feedback", feedback_to_pmt(report))
