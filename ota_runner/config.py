@@ -111,6 +111,10 @@ class RunConfig(MimoOptions, FeedbackOptions):
             description="waveform: narrow, wide or a YAML file of its numbers",
         ),
     ] = "narrow"  # type: ignore[assignment]
+    rate: Annotated[
+        float | None,
+        Field(gt=0, le=1e9, description="samples a second; default: the waveform's own"),
+    ] = None
     clipping: Annotated[
         float | None,
         Field(ge=-10, le=60, description="limit of the sent magnitude above its RMS in dB"),
@@ -144,13 +148,14 @@ class RunConfig(MimoOptions, FeedbackOptions):
 
 
 def resolve_numerology(run: RunConfig) -> Numerology:
-    """The waveform of a run, for its antennas.
+    """The waveform of a run, for its antennas and at its sample rate.
 
     Raises:
-        ValueError: the waveform does not fit so many antennas.
+        ValueError: the waveform does not fit so many antennas, or that rate.
     """
     tx, rx = map(int, run.antennas.split("x"))
-    return replace(run.numerology, tx_antennas=tx, rx_antennas=rx)
+    waveform = replace(run.numerology, tx_antennas=tx, rx_antennas=rx)
+    return waveform if run.rate is None else waveform.at_rate(run.rate)
 
 
 @dataclass(frozen=True)

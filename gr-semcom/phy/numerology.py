@@ -14,7 +14,7 @@ channels of the antennas lie side by side in the delay domain and are estimated 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -194,6 +194,18 @@ class Numerology:
     def subcarrier_spacing_hz(self) -> float:
         """Distance of neighbouring carriers."""
         return self.sample_rate / self.fft_size
+
+    def at_rate(self, sample_rate: float) -> Numerology:
+        """The same waveform at another sample rate: as many samples, so wider or narrower.
+
+        Args:
+            sample_rate: samples per second; the carrier offset that is searched goes with it.
+
+        Raises:
+            ValueError: a rate that is not positive.
+        """
+        ratio = sample_rate / self.sample_rate
+        return replace(self, sample_rate=sample_rate, max_cfo_hz=self.max_cfo_hz * ratio)
 
     def payload_ofdm_symbols(self, payload_symbols: int) -> int:
         """OFDM symbols that ``payload_symbols`` per stream take.

@@ -209,3 +209,12 @@ def test_a_frame_of_any_numerology_comes_back(
     error = np.abs(received.payload - sent.payload) ** 2
     assert np.mean(error / received.noise_var) < 1.5 + 8 / np.sqrt(error.size)
     assert np.median(received.noise_var) < 0.05
+
+
+def test_another_rate_is_the_same_waveform_scaled() -> None:
+    faster = NARROW.at_rate(2e6)
+    assert faster.sample_rate == 2e6
+    assert faster.max_cfo_hz == 2 * NARROW.max_cfo_hz
+    assert replace(faster, sample_rate=1e6, max_cfo_hz=NARROW.max_cfo_hz) == NARROW
+    with pytest.raises(ValueError, match="sample_rate"):
+        NARROW.at_rate(0)

@@ -77,7 +77,9 @@ class TransmitLink(AbstractContextManager["TransmitLink"]):
         """Send a picture; returns when its last sample has left the antenna.
 
         Args:
-            picture, transmission, state: see :meth:`semcom_phy.link.Link.send`.
+            picture: number of the picture in the run.
+            transmission: what the codec made of it.
+            state: what the transmitter knows of the channel; a precoder uses its CSI.
             timeout_s: after which a radio that takes no samples is given up.
 
         Raises:

@@ -136,14 +136,14 @@ class Radio(ABC):
             received: samples per antenna that the receiver has taken from the source.
         """
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027  (a simulation cannot vanish)
         """Find out whether the device is still there; called now and then while it is in use.
 
         Raises:
             RadioLostError: it is not.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027
         """Transmitter off, device free, once the flowgraph has ended; safe to call twice."""
 
     def set_snr_db(self, snr_db: float) -> None:
