@@ -117,7 +117,8 @@ def run_job(
         RadioUnavailable: the radio is not there.
         OutputFailed: the folder cannot be written any more.
     """
-    from ota_runner.run import Job, send_pictures  # with PyTorch, which takes a while
+    from ota_runner.delivery import LinkDelivery  # with PyTorch, which takes a while
+    from ota_runner.run import Job, send_pictures
 
     run, mimo = settings.run, precoding(settings)
     loop = feedback_loop(run, choice.simulated)
@@ -158,7 +159,6 @@ def run_job(
             job = Job(
                 codec=codec,
                 options=settings.scheme,
-                weights=run.weights,
                 cbr=_codec_cbr(run),
                 snr_db=run.snr,
                 trace_db=plan.trace_db,
@@ -168,7 +168,7 @@ def run_job(
             )
             left = [picture for picture in pictures if picture.number not in finished]
             with view(len(pictures), len(finished)) as observer:
-                send_pictures(left, job, link, folder, observer)
+                send_pictures(left, job, LinkDelivery(link, run.weights), folder, observer)
     except LinkFailed as error:
         say(f"{error}; go on with --resume --output {folder.path}")
     except KeyboardInterrupt:

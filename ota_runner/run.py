@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,25 +16,18 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
-from ota_runner.digital_sections import digital_records
+from ota_runner.delivery import Arrival, Delivery
 from ota_runner.errors import LinkFailed, one_line
 from ota_runner.feedback_loop import FeedbackLoop
-from ota_runner.frame_records import frame_records
 from ota_runner.pictures import Picture
 from ota_runner.record import Label, Latency, PictureRecord, RunFolder
-from ota_runner.signal_records import signal_record
 from semcom_models import metrics
-from semcom_models.codecs import registry
-from semcom_models.codecs.base import Codec, Request, decode_picture
+from semcom_models.codecs.base import Codec, Request
 from semcom_models.data import save_picture
 from semcom_models.psnr import psnr_of_mse_db
 from semcom_phy.channel_knowledge import ChannelKnowledge
-from semcom_phy.exchange import ChannelState, Reception, Transmission
+from semcom_phy.exchange import ChannelState, Transmission
 from semcom_phy.fragments import channel_uses
-from semcom_phy.link import Link, SimulatedLink
-
-RECEIVE_TIMEOUT_S = 600.0
-"""A link that makes no progress for this long has failed; slow machines and 4K pictures pass."""
 
 
 class Observer(Protocol):
@@ -52,7 +44,6 @@ class Job:
     Attributes:
         codec: encodes; the receiver finds its own by the header's label.
         options: the scheme's own, None where it has none.
-        weights: where the receiver looks for weights besides the package's own.
         cbr: bandwidth ratio to ask of the codec, or None.
         snr_db: of the channel, unless there is a trace.
         trace_db: SNR of each picture by number.
@@ -63,7 +54,6 @@ class Job:
 
     codec: Codec
     options: BaseModel | None
-    weights: Path | None
     cbr: float | None
     snr_db: float
     trace_db: Sequence[float] | None
@@ -119,7 +109,7 @@ class _Stopwatch(AbstractContextManager[None]):
 
 
 def send_pictures(
-    pictures: Iterable[Picture], job: Job, link: Link, folder: RunFolder, observer: Observer
+    pictures: Iterable[Picture], job: Job, delivery: Delivery, folder: RunFolder, observer: Observer
 ) -> None:
     """Send pictures and record what became of each, at once.
 
@@ -129,7 +119,7 @@ def send_pictures(
     Args:
         pictures: loaded one at a time.
         job: codec and requests.
-        link: is up; simulated where the job has a trace.
+        delivery: is up; its SNR can be set where the job has a trace.
         folder: receives PNG files and records.
         observer: told of every record.
 
@@ -142,7 +132,7 @@ def send_pictures(
             draft = _Draft(picture)
             error: Exception | None = None
             try:
-                record = _send_picture(draft, job, link, folder)
+                record = _send_picture(draft, job, delivery, folder)
             except Exception as caught:  # one picture's trouble is not the next one's
                 error = caught
                 record = draft.finish("failed", one_line(caught))
@@ -152,7 +142,7 @@ def send_pictures(
                 raise error
 
 
-def _send_picture(draft: _Draft, job: Job, link: Link, folder: RunFolder) -> PictureRecord:
+def _send_picture(draft: _Draft, job: Job, delivery: Delivery, folder: RunFolder) -> PictureRecord:
     image, snr_db = draft.picture.load(), job.snr_of(draft.picture.number)
     height, width = image.shape[1:]
     sent = f"sent/{draft.picture.file_name}"
@@ -164,7 +154,7 @@ def _send_picture(draft: _Draft, job: Job, link: Link, folder: RunFolder) -> Pic
         "sha256": hashlib.sha256((folder.path / sent).read_bytes()).hexdigest(),
         "snr_set_db": snr_db,
     }
-    state = _known_state(draft, job, link)
+    state = _known_state(draft, job, delivery)
     with draft.timed("encode"):
         [transmission] = job.codec.encode([image], state, job.request(draft.picture.number))
     transmission = replace(transmission, streams=job.streams)
@@ -178,22 +168,20 @@ def _send_picture(draft: _Draft, job: Job, link: Link, folder: RunFolder) -> Pic
         "notes": {name: _writable(note) for name, note in transmission.notes.items()},
     }
     if job.trace_db is not None:
-        _set_snr(link, snr_db)
-    reception = _carry(draft, transmission, state, link)
+        delivery.set_snr_db(snr_db)
+    arrival = _carry(draft, transmission, state, delivery)
     draft.fields["feedback"] = job.feedback.news()
-    draft.fields["digital"] = digital_records(transmission, reception)
-    signal = signal_record(draft.picture.number, transmission.sections, reception, link)
-    if signal is not None:
-        folder.append_signals(signal)
+    draft.fields["digital"] = arrival.digital
+    if arrival.signal is not None:
+        folder.append_signals(arrival.signal)
     draft.fields["air_cbr"] = draft.fields["samples"] / image.numel()
-    if reception is None:
+    if arrival.decode is None:
         return draft.finish("lost")
-    draft.fields["frames"] = frame_records(reception)
-    measured_db = reception.snr_db
-    draft.fields["snr_estimated_db"] = measured_db if math.isfinite(measured_db) else None
+    draft.fields |= {"frames": arrival.frames, "snr_estimated_db": arrival.snr_db}
     with draft.timed("decode"):
-        codec = registry.for_label(reception.header.label, job.weights)
-        decoded = decode_picture(codec, reception)
+        decoded = arrival.decode()
+    if arrival.decode_s is not None:
+        draft.latency["decode"] = arrival.decode_s
     draft.fields |= _compare(decoded, image)
     received = f"received/{draft.picture.file_name}"
     save_picture(folder.path / received, decoded)
@@ -201,11 +189,11 @@ def _send_picture(draft: _Draft, job: Job, link: Link, folder: RunFolder) -> Pic
     return draft.finish("completed")
 
 
-def _known_state(draft: _Draft, job: Job, link: Link) -> ChannelState:
+def _known_state(draft: _Draft, job: Job, delivery: Delivery) -> ChannelState:
     """What the transmitter goes by."""
     known = job.feedback.known
     known.picture_begins()
-    heard = known.state(link.stats.stream_time_s)
+    heard = known.state(delivery.stats.stream_time_s)
     told_db = job.feedback.told_snr_db(job.snr_of(draft.picture.number), heard.snr_db)
     draft.fields["snr_told_db"] = told_db
     return replace(heard, snr_db=told_db)
@@ -216,35 +204,24 @@ def _writable(note: str | float) -> str | float:
     return note if isinstance(note, str) or math.isfinite(note) else str(note)
 
 
-def _set_snr(link: Link, snr_db: float) -> None:
-    assert isinstance(link, SimulatedLink)
-    try:
-        link.set_snr_db(snr_db)
-    except RuntimeError as error:
-        raise LinkFailed(f"the link failed: {one_line(error)}") from error
-
-
 def _carry(
-    draft: _Draft, transmission: Transmission, state: ChannelState, link: Link
-) -> Reception | None:
+    draft: _Draft, transmission: Transmission, state: ChannelState, delivery: Delivery
+) -> Arrival:
     """Send a transmission and wait for what becomes of it."""
-    before = link.stats
+    before = delivery.stats
+    picture = draft.picture
     with draft.timed("waveform"):
-        try:
-            link.send(draft.picture.number, transmission, state)
-            reception = link.receive(RECEIVE_TIMEOUT_S)
-        except (RuntimeError, TimeoutError, OSError) as error:
-            raise LinkFailed(f"the link failed: {one_line(error)}") from error
-    after = link.stats
+        arrival = delivery.deliver(picture.number, picture.name, transmission, state)
+    after = delivery.stats
     sent = after.frames_sent - before.frames_sent
-    arrived = np.zeros(sent, bool) if reception is None else reception.fragments
+    arrived = arrival.fragments if arrival.fragments.size else np.zeros(sent, bool)
     draft.fields |= {
         "samples": after.samples - before.samples,
         "fragments_sent": sent,
         "fragments_received": int(arrived.sum()),
         "fragments_lost": np.flatnonzero(~arrived).tolist(),
     }
-    return reception
+    return arrival
 
 
 def _compare(received: Tensor, sent: Tensor) -> dict[str, float | None]:

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a run's pictures get to a receiver that decodes them: here, or on another host."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+from ota_runner.digital_sections import digital_records
+from ota_runner.errors import LinkFailed, one_line
+from ota_runner.frame_records import frame_records
+from ota_runner.record import DigitalRecord, FrameRecords
+from ota_runner.signal_records import SignalRecord, signal_record
+from semcom_models.codecs import registry
+from semcom_models.codecs.base import decode_picture
+from semcom_phy.exchange import BoolArray, ChannelState, Reception, Transmission
+from semcom_phy.link import Link, LinkStats, SimulatedLink
+
+RECEIVE_TIMEOUT_S = 600.0
+"""A link that makes no progress for this long has failed; slow machines and 4K pictures pass."""
+
+
+@dataclass(frozen=True, eq=False)
+class Arrival:
+    """What became of a picture that was sent.
+
+    Attributes:
+        fragments: ``[n]``, True for each frame that arrived; empty where none did.
+        snr_db: as the receiver measured it, None for nothing.
+        frames: what it measured of each frame, None where nothing is measured.
+        digital: of the sections of bits.
+        signal: what the signal looked like, None where that is not known.
+        decode: makes the picture ``[3, H, W]`` in [0, 1]; None where nothing arrived.
+        decode_s: seconds that decoding took elsewhere; None where :attr:`decode` does it.
+    """
+
+    fragments: BoolArray
+    snr_db: float | None = None
+    frames: FrameRecords | None = None
+    digital: tuple[DigitalRecord, ...] = ()
+    signal: SignalRecord | None = None
+    decode: Callable[[], Tensor] | None = None
+    decode_s: float | None = None
+
+
+class Delivery(Protocol):
+    """Takes transmissions one after the other to a receiver that decodes them."""
+
+    @property
+    def stats(self) -> LinkStats:
+        """What was carried so far; a snapshot."""
+        ...
+
+    def set_snr_db(self, snr_db: float) -> None:
+        """Choose the noise of what is sent from now on, where the channel is simulated.
+
+        Raises:
+            LinkFailed: the link broke.
+        """
+        ...
+
+    def deliver(
+        self, picture: int, name: str, transmission: Transmission, state: ChannelState
+    ) -> Arrival:
+        """Send a picture and wait for what becomes of it.
+
+        Args:
+            picture: its number in the run.
+            name: its name.
+            transmission: what the codec made of it.
+            state: what the transmitter knows of the channel.
+
+        Raises:
+            LinkFailed: the link broke.
+        """
+        ...
+
+
+class LinkDelivery:
+    """Over a link of this program, which decodes what arrives itself.
+
+    Args:
+        link: is up.
+        weights: where the receiver looks for weights besides the package's own.
+    """
+
+    def __init__(self, link: Link, weights: Path | None = None) -> None:
+        self._link = link
+        self._weights = weights
+
+    @property
+    def stats(self) -> LinkStats:
+        return self._link.stats
+
+    def set_snr_db(self, snr_db: float) -> None:
+        assert isinstance(self._link, SimulatedLink)
+        try:
+            self._link.set_snr_db(snr_db)
+        except RuntimeError as error:
+            raise LinkFailed(f"the link failed: {one_line(error)}") from error
+
+    def deliver(
+        self, picture: int, name: str, transmission: Transmission, state: ChannelState
+    ) -> Arrival:
+        try:
+            self._link.send(picture, transmission, state)
+            reception = self._link.receive(RECEIVE_TIMEOUT_S)
+        except (RuntimeError, TimeoutError, OSError) as error:
+            raise LinkFailed(f"the link failed: {one_line(error)}") from error
+        digital = digital_records(transmission, reception)
+        signal = signal_record(picture, transmission.sections, reception, self._link)
+        if reception is None:
+            return Arrival(np.zeros(0, bool), digital=digital, signal=signal)
+        return Arrival(
+            reception.fragments,
+            reception.snr_db if math.isfinite(reception.snr_db) else None,
+            frame_records(reception),
+            digital,
+            signal,
+            lambda: self._decode(reception),
+        )
+
+    def _decode(self, reception: Reception) -> Tensor:
+        codec = registry.for_label(reception.header.label, self._weights)
+        return decode_picture(codec, reception)
