@@ -43,9 +43,9 @@ class Framer(GuardedBlock):
     """Cuts transmissions into frames and modulates them.
 
     Streams: one output of complex samples a transmit antenna. A picture is one burst: ``tx_sob``
-    and ``picture``, its number, on its first sample, ``tx_eob`` on its last; then comes silence
-    that lets the receiver finish the picture before the next one is sent. Where it waits after
-    every frame, each frame is a burst.
+    and ``picture``, its number, on its first sample, ``tx_eob`` and ``picture_end``, the number
+    again, on its last; then comes silence that lets the receiver finish the picture before the
+    next one is sent. Where it waits after every frame, each frame is a burst.
 
     Message ports: ``transmissions`` in, PDUs of :mod:`gnuradio.semcom.pdu`, ended by ``PMT_EOF``,
     which ends the stream; ``feedback`` in, of which a precoder takes the latest CSI for the next
@@ -102,6 +102,7 @@ class Framer(GuardedBlock):
         self.waits = False
         self._lock = threading.Lock()
         self._bursts: deque[_Burst] = deque()
+        self._due = 0  # samples of all bursts submitted, silence included
         self._pieces: Iterator[ComplexArray] = iter(())
         self._left: ComplexArray = np.empty((numerology.tx_antennas, 0), np.complex64)
         self._ended = False
@@ -124,8 +125,11 @@ class Framer(GuardedBlock):
         """
         self._modulator = Modulator(self._numerology, self._precoder, clipping_db)
 
-    def submit(self, picture: int, transmission: Transmission, state: ChannelState) -> None:
+    def submit(self, picture: int, transmission: Transmission, state: ChannelState) -> range:
         """Send a picture after those submitted before; any thread may call this.
+
+        Returns:
+            Which samples of the stream it takes, to the end of its last frame's guard.
 
         Raises:
             ValueError: the transmission does not fit into frames, or it is to be precoded for a
@@ -134,10 +138,15 @@ class Framer(GuardedBlock):
         if problem := self._csi_problem(state):
             raise ValueError(problem)
         frames = fragment(transmission, picture, self._numerology)
+        length = sum(self._numerology.frame_samples(frame.payload.shape[1]) for frame in frames)
+        length += (len(frames) - 1) * self.pause_samples
         with self._lock:
+            span = range(self._due, self._due + length)
+            self._due = span.stop + self._silence
             self._bursts.append(_Burst(picture, frames, state))
             self.pictures_waiting += 1
         self.wake()
+        return span
 
     def proceed(self) -> None:
         """Go on with the next frame of a picture that waits; any thread may call this."""
@@ -192,10 +201,13 @@ class Framer(GuardedBlock):
             self.frames_sent += 1
             self.burst_samples += samples.shape[1]
             self.stream_time_s += samples.shape[1] / self._numerology.sample_rate
+            end = self.samples_out + samples.shape[1] - 1
             if is_last or self._stop_and_wait:
                 # At once: the picture may be received before its silence is out.
                 self.stream_time_s += self._silence / self._numerology.sample_rate
-                self._tag("tx_eob", self.samples_out + samples.shape[1] - 1)
+                self._tag("tx_eob", end)
+            if is_last:
+                self._tag("picture_end", end, pmt.from_long(burst.picture))
             yield samples
             if self._stop_and_wait and not is_last:
                 yield silence

@@ -73,22 +73,25 @@ def test_a_picture_is_one_tagged_burst() -> None:
     waveform = numerology("wide")
     picture = transmission(30_000)
     framer = Framer(waveform)
-    framer.submit(0, picture, ChannelState())
-    framer.submit(70_000, picture, ChannelState())
+    spans = [framer.submit(number, picture, ChannelState()) for number in (0, 70_000)]
     framer.end()
     streams, tags = run(framer)
     found = [(pmt.symbol_to_string(tag.key), tag.offset) for tag in tags]
-    numbers = [pmt.to_long(tag.value) for tag in tags if str(tag.key) == "picture"]
-    assert numbers == [0, 70_000]
+    for key in ("picture", "picture_end"):
+        numbers = [pmt.to_long(tag.value) for tag in tags if str(tag.key) == key]
+        assert numbers == [0, 70_000]
     length, period = air_samples(picture, waveform), len(streams[0]) // 2
     assert found == [
         ("tx_sob", 0),
         ("picture", 0),
         ("tx_eob", length - 1),
+        ("picture_end", length - 1),
         ("tx_sob", period),
         ("picture", period),
         ("tx_eob", period + length - 1),
+        ("picture_end", period + length - 1),
     ]
+    assert spans == [range(length), range(period, period + length)]
 
 
 def test_messages_do_the_same_and_each_picture_is_reported() -> None:
@@ -177,7 +180,7 @@ def test_each_frame_is_precoded_for_the_latest_channel() -> None:
     shape = (len(waveform.active_carriers), 1, 1)
     channels = {number: np.full(shape, number, np.complex64) for number in (1, 2)}
     picture = transmission(int(2.5 * waveform.fragment_capacity))
-    framer.submit(0, picture, ChannelState())
+    span = framer.submit(0, picture, ChannelState())
     for report, csi in channels.items():
         while not framer.waits:
             time.sleep(0.005)
@@ -197,6 +200,8 @@ def test_each_frame_is_precoded_for_the_latest_channel() -> None:
     assert starts == [frame.start_sample for frame in frames]  # each frame is a burst
     assert all(start < end for start, end in zip(starts, ends, strict=True))
     assert all(end < start for end, start in zip(ends, starts[1:], strict=False))
+    assert [tag.offset for tag in sink.tags() if str(tag.key) == "picture_end"] == ends[-1:]
+    assert span == range(ends[-1] + 1)
     gaps = np.diff([frame.start_sample for frame in frames])
     assert min(gaps) > waveform.frame_samples(waveform.fragment_capacity) + 500
 

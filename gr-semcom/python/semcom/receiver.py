@@ -57,6 +57,7 @@ class Receiver(GuardedBlock):
 
     Attributes:
         samples_in: samples per antenna taken so far.
+        samples_heard: likewise, but at once, before the pictures that they complete are delivered.
         feedback_sent: reports to the transmitter.
     """
 
@@ -78,6 +79,7 @@ class Receiver(GuardedBlock):
         self._tell = tell
         self._flushed: Callable[[], None] = lambda: None
         self.samples_in = 0
+        self.samples_heard = 0
         self.feedback_sent = 0
         for port in ("receptions", "frames", "symbols", "feedback"):
             self.publishes(port)
@@ -91,6 +93,7 @@ class Receiver(GuardedBlock):
     def process(self, inputs: Arrays, outputs: Arrays) -> int:
         count = min(len(samples) for samples in inputs)
         heard = [samples[:count] for samples in inputs]
+        self.samples_heard += count
         self._take(self._frames.push(heard[0][None] if len(heard) == 1 else np.stack(heard)))
         for port in range(len(inputs)):
             self.consume(port, count)
