@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from torch import Tensor
 
+from ota_runner.config import Settings
 from ota_runner.digital_sections import digital_records
 from ota_runner.errors import LinkFailed, one_line
 from ota_runner.frame_records import frame_records
+from ota_runner.radios import LinkPlan, RadioChoice
 from ota_runner.record import DigitalRecord, FrameRecords
 from ota_runner.signal_records import SignalRecord, signal_record
 from semcom_models.codecs import registry
@@ -82,17 +85,50 @@ class Delivery(Protocol):
         ...
 
 
-class LinkDelivery:
+@dataclass(frozen=True)
+class OpenRoute:
+    """A way to a receiver that is up, and what to write down of it.
+
+    Attributes:
+        delivery: leaving its context closes the way.
+        description: of the radio and its channel, plain data.
+        sample_rate: samples per second, None without a waveform.
+    """
+
+    delivery: AbstractContextManager[Delivery]
+    description: dict[str, Any]
+    sample_rate: float | None
+
+
+Route: TypeAlias = Callable[[Settings, LinkPlan], OpenRoute]
+"""Opens the way; raises ``RadioUnavailable`` or ``UsageError``."""
+
+
+def within_this_program(choice: RadioChoice) -> Route:
+    """The way over a radio of which this program has both ends."""
+
+    def open_(settings: Settings, plan: LinkPlan) -> OpenRoute:
+        radio = choice.open(settings.radio, plan)
+        delivery = LinkDelivery(radio.link, settings.run.weights)
+        return OpenRoute(delivery, radio.description, radio.sample_rate)
+
+    return open_
+
+
+class LinkDelivery(AbstractContextManager["LinkDelivery"]):
     """Over a link of this program, which decodes what arrives itself.
 
     Args:
-        link: is up.
+        link: is up; leaving this context closes it.
         weights: where the receiver looks for weights besides the package's own.
     """
 
     def __init__(self, link: Link, weights: Path | None = None) -> None:
         self._link = link
         self._weights = weights
+
+    def __exit__(self, *raised: Any) -> None:
+        self._link.__exit__(*raised)
 
     @property
     def stats(self) -> LinkStats:

@@ -3,13 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
 from gnuradio.semcom import radios
 from gnuradio.semcom.link import FlowgraphLink
+from gnuradio.semcom.receive_link import ReceiveLink
+from gnuradio.semcom.transmit_link import TransmitLink
 from pydantic import BaseModel
 
 from ota_runner.console import say
 from ota_runner.errors import RadioUnavailable, UsageError
 from ota_runner.radios import LinkPlan, Opener, OpenRadio
+from semcom_phy.csi_feedback import Feedback
 
 
 def radio_names() -> list[str]:
@@ -31,8 +38,8 @@ def opener(name: str) -> Opener:
     """What opens a radio, see :class:`ota_runner.radios.RadioChoice`."""
 
     def open_(options: BaseModel, plan: LinkPlan) -> OpenRadio:
-        try:
-            radio = radios.open_radio(name, plan.numerology, **options.model_dump())
+        with _told_to_the_user(name, plan):
+            radio = _open(name, options, plan)
             link = FlowgraphLink(
                 radio,
                 plan.numerology,
@@ -44,16 +51,82 @@ def opener(name: str) -> Opener:
                 plan.clipping_db,
                 spectra=True,
             )
-        except radios.RadioConfigError as error:
-            raise UsageError(str(error)) from error
-        except OSError as error:
-            if plan.recording is None:
-                raise RadioUnavailable(f"--radio {name}: {error}") from error
-            raise UsageError(
-                f"--record-iq: cannot write to {plan.recording}: {error.strerror or error}"
-            ) from error
-        for caution in radio.cautions:
-            say(f"--radio {name}: {caution}")
-        return OpenRadio(link, options.model_dump(mode="json"), plan.numerology.sample_rate)
+        return OpenRadio(link, _description(radio), plan.numerology.sample_rate)
 
     return open_
+
+
+def open_transmitter(
+    name: str, options: BaseModel, plan: LinkPlan
+) -> tuple[TransmitLink, dict[str, Any]]:
+    """The transmitting half of a link, and a description of its radio.
+
+    Raises:
+        UsageError: options that the radio does not accept.
+        RadioUnavailable: it is not there.
+    """
+    with _told_to_the_user(name, plan):
+        radio = _open_half(name, options, plan)
+        link = TransmitLink(
+            radio, plan.numerology, plan.precoder, plan.known, plan.clipping_db, spectra=True
+        )
+    return link, _description(radio)
+
+
+def open_receiver(
+    name: str, options: BaseModel, plan: LinkPlan, tell: Callable[[Feedback], None]
+) -> tuple[ReceiveLink, dict[str, Any]]:
+    """The receiving half of a link, and a description of its radio.
+
+    Args:
+        name: of the radio.
+        options: its own.
+        plan: of the link.
+        tell: called with each report for the transmitter.
+
+    Raises:
+        UsageError: options that the radio does not accept.
+        RadioUnavailable: it is not there.
+    """
+    with _told_to_the_user(name, plan):
+        radio = _open_half(name, options, plan)
+        link = ReceiveLink(radio, plan.numerology, plan.combiner, plan.reports, tell, spectra=True)
+    return link, _description(radio)
+
+
+def _open_half(name: str, options: BaseModel, plan: LinkPlan) -> radios.Radio:
+    if not radios.radio_class(name).has_halves:
+        raise UsageError(
+            f"--radio {name} is transmitter and receiver in one program: use --radio zmq between "
+            "two programs, or a device"
+        )
+    return _open(name, options, plan)
+
+
+def _open(name: str, options: BaseModel, plan: LinkPlan) -> radios.Radio:
+    radio = radios.open_radio(name, plan.numerology, **options.model_dump())
+    for caution in radio.cautions:
+        say(f"--radio {name}: {caution}")
+    return radio
+
+
+def _description(radio: radios.Radio) -> dict[str, Any]:
+    """Options and what the device said, not what happens later."""
+    return {key: value for key, value in radio.describe().items() if key not in ("name", "events")}
+
+
+@contextmanager
+def _told_to_the_user(name: str, plan: LinkPlan) -> Iterator[None]:
+    """A radio's refusals as errors of the program."""
+    try:
+        yield
+    except radios.RadioConfigError as error:
+        raise UsageError(str(error)) from error
+    except (radios.RadioOpenError, radios.RadioLostError) as error:
+        raise RadioUnavailable(f"--radio {name}: {error}") from error
+    except OSError as error:
+        if plan.recording is None:
+            raise RadioUnavailable(f"--radio {name}: {error}") from error
+        raise UsageError(
+            f"--record-iq: cannot write to {plan.recording}: {error.strerror or error}"
+        ) from error

@@ -22,7 +22,7 @@ from ota_runner.errors import ExitCode, LinkFailed, UsageError
 from ota_runner.feedback_loop import feedback_loop
 from ota_runner.numerology import numerology_label
 from ota_runner.precoding import precoding
-from ota_runner.radios import LinkPlan, OpenRadio, RadioChoice
+from ota_runner.radios import LinkPlan, RadioChoice
 from ota_runner.record import Manifest, PictureRecord, RunFolder, first_difference
 from ota_runner.report import write_report
 from ota_runner.schedule import Schedule, schedule
@@ -33,6 +33,7 @@ from semcom_models.codecs.separate_mcs import HINDSIGHT
 from semcom_phy.named_channels import FADING_NAMES
 
 if TYPE_CHECKING:
+    from ota_runner.delivery import OpenRoute, Route
     from ota_runner.run import Observer
     from semcom_models.codecs.base import Codec
 
@@ -102,6 +103,7 @@ def run_job(
     choice: RadioChoice,
     invocation: Invocation,
     view: Callable[[int, int], AbstractContextManager[Observer]],
+    route: Route | None = None,
 ) -> Outcome:
     """Send the pictures of a run and leave its folder, finished or not.
 
@@ -111,13 +113,14 @@ def run_job(
         choice: the radio they name.
         invocation: of this call.
         view: makes what shows progress, from the number of pictures and of those already done.
+        route: to the receiver; None for the radio's own, in this program.
 
     Raises:
         UsageError: bad pictures or output.
         RadioUnavailable: the radio is not there.
         OutputFailed: the folder cannot be written any more.
     """
-    from ota_runner.delivery import LinkDelivery  # with PyTorch, which takes a while
+    from ota_runner.delivery import within_this_program  # with PyTorch, which takes a while
     from ota_runner.run import Job, send_pictures
 
     run, mimo = settings.run, precoding(settings)
@@ -129,20 +132,18 @@ def run_job(
     interrupted = False
     try:
         recording = folder.new_iq() if run.record_iq else None
-        radio = choice.open(
-            settings.radio,
-            LinkPlan(
-                resolve_numerology(run),
-                recording,
-                run.clipping,
-                mimo.precoder,
-                mimo.combiner,
-                mimo.reports,
-                loop.known if loop.closed else None,
-            ),
+        link_plan = LinkPlan(
+            resolve_numerology(run),
+            recording,
+            run.clipping,
+            mimo.precoder,
+            mimo.combiner,
+            mimo.reports,
+            loop.known if loop.closed else None,
         )
-        with radio.link as link:
-            manifest = _manifest(settings, codec, radio, plan, invocation.command)
+        way = (route or within_this_program(choice))(settings, link_plan)
+        with way.delivery as delivery:
+            manifest = _manifest(settings, codec, way, plan, invocation.command)
             continues = getattr(settings.radio, "channel_continues", False)
             done = _go_on(folder, manifest, continues) if old else []
             if plan.distinct < len(pictures):
@@ -168,7 +169,7 @@ def run_job(
             )
             left = [picture for picture in pictures if picture.number not in finished]
             with view(len(pictures), len(finished)) as observer:
-                send_pictures(left, job, LinkDelivery(link, run.weights), folder, observer)
+                send_pictures(left, job, delivery, folder, observer)
     except LinkFailed as error:
         say(f"{error}; go on with --resume --output {folder.path}")
     except KeyboardInterrupt:
@@ -270,7 +271,7 @@ def _go_on(folder: RunFolder, manifest: Manifest, continues: bool) -> list[Pictu
 
 
 def _manifest(
-    settings: Settings, codec: Codec, radio: OpenRadio, plan: Schedule, command: str
+    settings: Settings, codec: Codec, way: OpenRoute, plan: Schedule, command: str
 ) -> Manifest:
     run, label = settings.run, codec.label
     chosen = registry.preset_of(label, run.weights)
@@ -281,8 +282,8 @@ def _manifest(
         weights_sha256=f"{label.weights:08x}" if chosen.weights else None,
         scheme_sha256=registry.file_sha256(run.scheme),
         radio=run.radio,
-        channel=radio.description,
-        sample_rate=radio.sample_rate,
+        channel=way.description,
+        sample_rate=way.sample_rate,
         pictures=[picture.name for picture in plan.pictures],
         snr_set_db=run.snr if run.snr_trace is None or run.snr_trace in FADING else None,
         snr_trace_db=plan.trace_db,

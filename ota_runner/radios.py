@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
@@ -51,7 +50,7 @@ class OpenRadio:
         sample_rate: samples per second, None without a waveform.
     """
 
-    link: AbstractContextManager[Link]
+    link: Link
     description: dict[str, Any]
     sample_rate: float | None
 
