@@ -150,7 +150,7 @@ class LinkDelivery(AbstractContextManager["LinkDelivery"]):
         except (RuntimeError, TimeoutError, OSError) as error:
             raise LinkFailed(f"the link failed: {one_line(error)}") from error
         digital = digital_records(transmission, reception)
-        signal = signal_record(picture, transmission.sections, reception, self._link)
+        signal = signal_record(picture, reception, self._link)
         if reception is None:
             return Arrival(np.zeros(0, bool), digital=digital, signal=signal)
         return Arrival(

@@ -51,7 +51,7 @@ def test_symbols_of_what_arrived() -> None:
     """Evenly spread, in their order; what was erased is left out."""
     link = IdealLink(snr_db=40.0, erase=[1])
     reception = link.transfer(PICTURE, 0)
-    record = signal_record(0, PICTURE.sections, reception, link)
+    record = signal_record(0, reception, link)
     assert record is not None
     analogue, digital = record.symbols
     assert (analogue.mcs, analogue.bits_per_symbol, analogue.section) == (None, None, 0)
@@ -72,27 +72,27 @@ def test_symbols_of_what_arrived() -> None:
 def test_little_and_nothing() -> None:
     link = IdealLink(snr_db=40.0)
     few = Transmission((AnalogSection(SYMBOLS_SENT[:, :3]),), 8, 8, CodecLabel(1))
-    record = signal_record(7, few.sections, link.transfer(few, 0), link)
+    record = signal_record(7, link.transfer(few, 0), link)
     assert record is not None
     assert len(record.symbols[0].i) == 3
-    assert signal_record(7, few.sections, None, link) is None
+    assert signal_record(7, None, link) is None
 
 
 def test_spectra_in_decibels() -> None:
     """Silence and overflow have finite ones."""
     sent = np.array([[1e-6, 0.0, 1e-3]], np.float32)
     link = Tapped(sent, np.full((2, 4), np.inf, np.float32))
-    record = signal_record(3, PICTURE.sections, None, link)
+    record = signal_record(3, None, link)
     assert record is not None
     assert record.sent_db == ((-60.0, -250.0, -30.0),)
     assert record.received_db == ((250.0,) * 4,) * 2
-    assert signal_record(3, PICTURE.sections, None, Tapped(None, None)) is None
+    assert signal_record(3, None, Tapped(None, None)) is None
 
 
 def test_records_come_back_bounded(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "run", "linear", "ideal")
     link = IdealLink(snr_db=40.0)
-    record = signal_record(2, PICTURE.sections, link.transfer(PICTURE, 0), link)
+    record = signal_record(2, link.transfer(PICTURE, 0), link)
     assert record is not None
     folder.append_signals(record.model_copy(update={"picture": 1}))
     folder.append_signals(SignalRecord(picture=2))

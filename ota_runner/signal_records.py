@@ -7,7 +7,7 @@ the picture is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated, Self
 
 import numpy as np
@@ -17,13 +17,11 @@ from ota_runner.figure_style import spread
 from semcom_phy.digital import MCS
 from semcom_phy.exchange import (
     MAX_SECTIONS,
-    DigitalSection,
     FloatArray,
     ReceivedAnalog,
     Reception,
-    Section,
 )
-from semcom_phy.link import Link, SpectralLink
+from semcom_phy.link import HasSpectra
 
 SYMBOLS = 512
 """Symbols of a section that are recorded at most, evenly spread over it."""
@@ -101,29 +99,27 @@ class SignalRecord(_Strict):
     received_db: _Spectra = ()
 
 
-def signal_record(
-    picture: int, sections: Sequence[Section], reception: Reception | None, link: Link
-) -> SignalRecord | None:
+def signal_record(picture: int, reception: Reception | None, link: object) -> SignalRecord | None:
     """Record what is to be seen of a picture's signal.
 
     Args:
         picture: its number.
-        sections: as sent.
         reception: what arrived, None where nothing did.
-        link: that carried it; asked for the spectra since the picture before.
+        link: that carried it, or half of one; asked for the spectra since the picture before.
 
     Returns:
         None where there is nothing to be seen.
     """
-    symbols = () if reception is None else tuple(_symbol_records(sections, reception))
+    symbols = () if reception is None else tuple(_symbol_records(reception))
     sent_db, received_db = _spectra(link)
     if not (symbols or sent_db or received_db):
         return None
     return SignalRecord(picture=picture, symbols=symbols, sent_db=sent_db, received_db=received_db)
 
 
-def _symbol_records(sections: Sequence[Section], reception: Reception) -> Iterator[SymbolRecord]:
-    for index, (sent, received) in enumerate(zip(sections, reception.sections, strict=False)):
+def _symbol_records(reception: Reception) -> Iterator[SymbolRecord]:
+    entries = reception.header.sections
+    for index, (entry, received) in enumerate(zip(entries, reception.sections, strict=True)):
         symbols = received.symbols
         if symbols is None:
             continue
@@ -135,7 +131,7 @@ def _symbol_records(sections: Sequence[Section], reception: Reception) -> Iterat
         shown = used[spread(used.size, SYMBOLS)]
         parts = np.stack((shown.real, shown.imag)) / STEP
         i, q = np.clip(parts.round(), -_FARTHEST, _FARTHEST).astype(int).tolist()
-        scheme = MCS[sent.mcs] if isinstance(sent, DigitalSection) else None
+        scheme = MCS[entry.mcs] if entry.digital else None
         yield SymbolRecord(
             section=index,
             mcs=scheme.name if scheme else None,
@@ -145,9 +141,9 @@ def _symbol_records(sections: Sequence[Section], reception: Reception) -> Iterat
         )
 
 
-def _spectra(link: Link) -> tuple[tuple[tuple[float, ...], ...], ...]:
+def _spectra(link: object) -> tuple[tuple[tuple[float, ...], ...], ...]:
     """As sent and as received."""
-    if not isinstance(link, SpectralLink):
+    if not isinstance(link, HasSpectra):
         return (), ()
     spectra = link.spectra()
     return _decibels(spectra.sent), _decibels(spectra.received)

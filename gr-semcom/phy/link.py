@@ -107,7 +107,7 @@ class Spectra:
 
     Attributes:
         sent: ``[tx, bins]``, frequencies in ascending order, the lowest ``-sample_rate / 2``;
-            None where too few samples were sent for an estimate.
+            None where too few samples were sent for an estimate, or by another program.
         received: ``[rx, bins]``, likewise.
     """
 
@@ -116,8 +116,8 @@ class Spectra:
 
 
 @runtime_checkable
-class SpectralLink(Link, Protocol):
-    """A link that has samples, and estimates their spectra."""
+class HasSpectra(Protocol):
+    """A link, or half of one, that has samples and estimates their spectra."""
 
     def spectra(self) -> Spectra:
         """Spectra of the samples that came since this was last asked, as far as seen by now."""

@@ -119,7 +119,7 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
         return self._receiver.counters
 
     def spectra(self) -> Spectra:
-        """Spectra of the latest samples, see :meth:`semcom_phy.link.SpectralLink.spectra`."""
+        """Spectra of the latest samples, see :meth:`semcom_phy.link.HasSpectra.spectra`."""
         return Spectra(self._transmit.spectrum(), self._receive.spectrum())
 
     def set_snr_db(self, snr_db: float) -> None:
@@ -136,7 +136,9 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
     def send(self, picture: int, transmission: Transmission, state: ChannelState) -> None:
         """Send a picture, see :meth:`semcom_phy.link.Link.send`."""
         self._running.check()
-        self._framer.submit(picture, transmission, state)
+        span = self._framer.submit(picture, transmission, state)
+        if self._recording is not None:
+            self._recording.picture_sent(picture, transmission, state, span)
         self._waiting.append((picture % 0x10000, time.monotonic()))
 
     def receive(self, timeout_s: float = 60.0) -> Reception | None:
@@ -149,10 +151,13 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
         picture, sent_at = self._waiting.popleft()
         self._seconds += time.monotonic() - sent_at
         # Pictures come in the order of sending: a later one says that this one is lost.
-        if not self._arrived or self._arrived[0].header.picture != picture:
-            return None
-        self._frames_received += int(self._arrived[0].fragments.sum())
-        return self._arrived.popleft()
+        lost = not self._arrived or self._arrived[0].header.picture != picture
+        reception = None if lost else self._arrived.popleft()
+        if reception is not None:
+            self._frames_received += int(reception.fragments.sum())
+        if self._recording is not None:
+            self._recording.picture_received(reception, self._receiver.samples_heard)
+        return reception
 
     def _await(self, timeout_s: float) -> None:
         """Wait until a picture that was sent has arrived, or none can any more."""
