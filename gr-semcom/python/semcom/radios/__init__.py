@@ -30,7 +30,10 @@ __all__ = [
     "radio_class",
 ]
 
-_RADIOS = {"loopback": "LoopbackRadio"}
+_RADIOS = {
+    "loopback": "LoopbackRadio",
+    "sigmf": "SigmfRadio",
+}
 
 
 def names() -> list[str]:
