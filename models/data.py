@@ -13,6 +13,7 @@ what is measured are the same numbers:
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from pathlib import Path
@@ -104,6 +105,30 @@ def load_rgb8(path: Path) -> NDArray[np.uint8]:
     except Exception as error:  # Pillow's readers raise whatever a damaged file leads them to
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UnreadablePicture(f"cannot read picture {path}: {reason}") from error
+
+
+def picture_of_png(png: bytes, height: int, width: int) -> Tensor:
+    """A picture that somebody else made a PNG of, as float32 ``[3, H, W]`` in [0, 1].
+
+    Args:
+        png: the file's bytes.
+        height: that it must have.
+        width: likewise.
+
+    Raises:
+        UnreadablePicture: no PNG, damaged, or of another size.
+    """
+    try:
+        with Image.open(io.BytesIO(png), formats=["PNG"]) as picture:
+            if picture.size != (width, height):
+                raise UnreadablePicture(
+                    f"a PNG of {picture.size[0]}x{picture.size[1]} in place of {width}x{height}"
+                )
+            return picture_of_rgb8(_rgb8(picture))
+    except UnreadablePicture:
+        raise
+    except Exception as error:  # as above
+        raise UnreadablePicture(f"no PNG: {error}") from error
 
 
 def _rgb8(picture: Image.Image) -> NDArray[np.uint8]:

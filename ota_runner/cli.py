@@ -26,10 +26,11 @@ from pydantic import BaseModel
 
 from ota_runner import compare, contact_sheet, report, schemes, sweep, train
 from ota_runner.choice import Choice, choose
-from ota_runner.config import Layer, RunConfig, own_options, read_layer
+from ota_runner.config import Layer, RunConfig, own_options, read_layer, validated
 from ota_runner.console import say
 from ota_runner.errors import ExitCode, RadioUnavailable, RunnerError, UsageError, one_line
 from ota_runner.main_job import Invocation, main_job, stored_layer
+from ota_runner.two_hosts import HOSTS
 
 SUBCOMMANDS: dict[str, Callable[..., None]] = {
     "sweep": sweep.command,
@@ -100,10 +101,17 @@ def _fail(error: Exception, message: str, code: ExitCode, verbose: bool) -> Exit
 
 
 def _dispatch(words: list[str], verbose: bool) -> int:
+    if words and words[0] in HOSTS:
+        return _run(words[1:], verbose, words[0])
     if words and words[0] in SUBCOMMANDS:
         return _call(_program(), words)
     if not words:
         return _call(_program(), ["--help"])
+    return _run(words, verbose)
+
+
+def _run(words: list[str], verbose: bool, host: str | None = None) -> int:
+    """A run: with both ends in this program, or one of them on this ``host``."""
     layers = _layers_before_parsing(words)
     try:
         choice = choose(layers)
@@ -112,25 +120,29 @@ def _dispatch(words: list[str], verbose: bool) -> int:
             raise
         return _call(_program(), words)
     options: dict[str, Any] = {}
-    code = _call(_program(choice, options), words)
+    name = "ota_runner" if host is None else f"ota_runner {host}"
+    code = _call(_program(choice, options, host), words, name)
     if not options:  # --help
         return code
     invocation = Invocation(
-        resume=options["resume"],
+        resume=options.get("resume", False),
         json=options["json"],
         verbose=verbose,
-        command=shlex.join(["ota_runner", *words]),
+        command=shlex.join([*name.split(), *words]),
     )
     for parameter in _INVOCATION:
-        del options[parameter.name]
+        options.pop(parameter.name, None)
     typed = {name: value for name, value in options.items() if value is not None}
-    return main_job([*layers[:-1], Layer(None, typed)], choice, invocation)
+    if host is None:
+        return main_job([*layers[:-1], Layer(None, typed)], choice, invocation)
+    model = HOSTS[host].options
+    own = {name: typed.pop(name) for name in model.model_fields if name in typed}
+    layers = [*layers[:-1], Layer(None, typed)]
+    return HOSTS[host].run(layers, choice, validated(model, own), invocation)
 
 
-def _call(program: typer.Typer, words: list[str]) -> int:
-    result = typer.main.get_command(program).main(
-        args=words, prog_name="ota_runner", standalone_mode=False
-    )
+def _call(program: typer.Typer, words: list[str], name: str = "ota_runner") -> int:
+    result = typer.main.get_command(program).main(args=words, prog_name=name, standalone_mode=False)
     return int(result or ExitCode.DONE)
 
 
@@ -156,28 +168,56 @@ def _layers_before_parsing(words: list[str]) -> list[Layer]:
     return [layer for layer in layers if layer is not None]
 
 
-def _program(choice: Choice | None = None, options: dict[str, Any] | None = None) -> typer.Typer:
-    """The program with the main job's options; calling it puts their values into ``options``."""
+def _program(
+    choice: Choice | None = None, options: dict[str, Any] | None = None, host: str | None = None
+) -> typer.Typer:
+    """The program with a run's options; calling it puts their values into ``options``.
+
+    Args:
+        choice: what brings options besides; None for none.
+        options: takes the values.
+        host: one of ``tx`` and ``rx`` with its own; None for the main job and all subcommands.
+    """
     program = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    for name, command in SUBCOMMANDS.items():
+    commands = {} if host else {**{name: _named(name) for name in HOSTS}, **SUBCOMMANDS}
+    for name, command in commands.items():
         program.command(name)(command)
 
     def main_options(**values: Any) -> None:
         if options is not None:
             options.update(values)
 
-    of_run = {name: name for name in RunConfig.model_fields}
-    parameters = _parameters(RunConfig, of_run, "Options of every run")
+    names = HOSTS[host].of_run if host else RunConfig.model_fields
+    parameters = _parameters(RunConfig, {name: name for name in names}, "Options of every run")
+    if host:
+        own = HOSTS[host].options
+        names = {name: name for name in own.model_fields}
+        parameters = _parameters(own, names, f"Options of {host}") + parameters
     for option in _DECIDING if choice else ():
         chosen = getattr(choice, option)
         panel = f"Options of --{option} {chosen.name}"
         if chosen.options is not None:
             parameters += _parameters(chosen.options, own_options(chosen.options), panel)
-    parameters += _INVOCATION
+    # A receiver goes on with the run that the transmitter goes on with.
+    parameters += [p for p in _INVOCATION if host != "rx" or p.name != "resume"]
+    about = HOSTS[host].help if host else _HELP
     main_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     main_options.__annotations__ = {p.name: p.annotation for p in parameters}
-    program.callback(invoke_without_command=True, help=_HELP)(main_options)
+    if host:
+        program.command(help=about)(main_options)
+    else:
+        program.callback(invoke_without_command=True, help=about)(main_options)
     return program
+
+
+def _named(host: str) -> Callable[..., None]:
+    """Stands for one of two hosts on the help page of all."""
+
+    def command() -> None:
+        raise AssertionError(f"{host} has a program of its own")
+
+    command.__doc__ = HOSTS[host].help
+    return command
 
 
 def _parameters(

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -36,6 +36,8 @@ WALK = "walk"
 
 GENERATED = (*FADING, WALK)
 """Values of ``--snr-trace`` that are no files."""
+
+_Options = TypeVar("_Options", bound=BaseModel)
 
 _UNIT = re.compile(r"_(hz|db|ppm|samples|s)$")
 
@@ -275,6 +277,18 @@ def resolve(
         _validate(radio_options, of_radio, asked, shared),
         _validate(scheme_options, of_scheme, asked) if scheme_options else None,
     )
+
+
+def validated(model: type[_Options], typed: Mapping[str, Any]) -> _Options:
+    """Options that are no run's, as typed.
+
+    Raises:
+        UsageError: a value out of range.
+    """
+    layer = Layer(None, typed)
+    asked = {option: (value, layer) for option, value in typed.items()}
+    options: _Options = _validate(model, {name: name for name in model.model_fields}, asked)
+    return options
 
 
 def _merge(layers: Sequence[Layer], known: Sequence[str]) -> dict[str, tuple[Any, Layer]]:

@@ -93,11 +93,13 @@ class OpenRoute:
         delivery: leaving its context closes the way.
         description: of the radio and its channel, plain data.
         sample_rate: samples per second, None without a waveform.
+        run: by which two hosts know the run; None within a program.
     """
 
     delivery: AbstractContextManager[Delivery]
     description: dict[str, Any]
     sample_rate: float | None
+    run: str | None = None
 
 
 Route: TypeAlias = Callable[[Settings, LinkPlan], OpenRoute]

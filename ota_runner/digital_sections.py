@@ -47,7 +47,7 @@ def digital_records(
 def _record(
     sent: DigitalSection | CapacitySection, received: ReceivedSection | None
 ) -> DigitalRecord:
-    mcs, efficiency = _coding(sent)
+    mcs, efficiency = coding(sent)
     bits = sent.bits.size
     if not isinstance(received, ReceivedDigital):
         return DigitalRecord(mcs=mcs, efficiency=efficiency, bits=bits)
@@ -61,7 +61,7 @@ def _record(
     )
 
 
-def _coding(sent: DigitalSection | CapacitySection) -> tuple[str, float]:
+def coding(sent: DigitalSection | CapacitySection) -> tuple[str, float]:
     """Name and information bits a symbol."""
     if isinstance(sent, CapacitySection):
         return IDEAL_CODE, sent.bits.size / sent.channel_uses

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from ota_runner.choice import Choice
 from ota_runner.config import FADING, Layer, RunConfig, Settings, resolve, resolve_numerology
 from ota_runner.console import ProgressView, print_table, result_table, say
-from ota_runner.errors import ExitCode, LinkFailed, UsageError
+from ota_runner.errors import ExitCode, LinkFailed, UsageError, one_line
 from ota_runner.feedback_loop import feedback_loop
 from ota_runner.numerology import numerology_label
 from ota_runner.precoding import precoding
@@ -79,7 +79,7 @@ def main_job(layers: Sequence[Layer], choice: Choice, invocation: Invocation) ->
             )
         view = partial(ProgressView, verbose=invocation.verbose)
         outcome = run_job(settings, open_codec(settings), choice.radio, invocation, view)
-        return _tell(outcome, invocation)
+        return tell(outcome, invocation)
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,13 @@ class Outcome:
         folder: of the run.
         summary: of the pictures that have a record.
         interrupted: by Ctrl-C or SIGTERM, so that some may have none.
+        broken: how the link broke, so that some may have none; None where it did not.
     """
 
     folder: RunFolder
     summary: Summary
     interrupted: bool
+    broken: str | None = None
 
 
 def run_job(
@@ -129,7 +131,7 @@ def run_job(
     pictures = plan.pictures
     old = run_to_resume(settings, invocation)
     folder = old or RunFolder.create(run.output, registry.scheme_info(run.scheme).name, run.radio)
-    interrupted = False
+    interrupted, broken = False, None
     try:
         recording = folder.new_iq() if run.record_iq else None
         link_plan = LinkPlan(
@@ -171,6 +173,7 @@ def run_job(
             with view(len(pictures), len(finished)) as observer:
                 send_pictures(left, job, delivery, folder, observer)
     except LinkFailed as error:
+        broken = one_line(error)
         say(f"{error}; go on with --resume --output {folder.path}")
     except KeyboardInterrupt:
         if not folder.holds_run:
@@ -182,7 +185,7 @@ def run_job(
     summary = summarise(folder.manifest(), folder.records())
     folder.write_summary(summary)
     write_report(folder)
-    return Outcome(folder, summary, interrupted)
+    return Outcome(folder, summary, interrupted, broken)
 
 
 def open_codec(settings: Settings) -> Codec:
@@ -291,11 +294,12 @@ def _manifest(
         machine=machine(),
         command=command,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
+        run=way.run,
     )
 
 
-def _tell(outcome: Outcome, invocation: Invocation) -> ExitCode:
-    """Table or JSON; the exit code."""
+def tell(outcome: Outcome, invocation: Invocation) -> ExitCode:
+    """Print what a run came to, as a table or JSON; the exit code."""
     folder, summary = outcome.folder, outcome.summary
     if invocation.json:
         print(summary.model_dump_json(indent=1), flush=True)

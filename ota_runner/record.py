@@ -239,6 +239,8 @@ class Manifest(_Strict):
         machine: processor, cores, operating system.
         command: as typed.
         started: date and time, ISO 8601.
+        run: drawn for a run over two hosts, by which they know that they mean the same one; None
+            for one within a program.
     """
 
     format: Literal[1] = 1
@@ -257,6 +259,7 @@ class Manifest(_Strict):
     machine: dict[str, Any]
     command: str
     started: str
+    run: str | None = None
 
     def begun_with_file(self, scheme_sha256: str | None) -> bool:
         """Whether the scheme is still as the run was begun with, as far as that is known."""

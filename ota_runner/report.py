@@ -154,7 +154,7 @@ def _signals(
 
 
 def _views(folder: RunFolder, records: Sequence[PictureRecord]) -> list[PictureView]:
-    shown = [record for record in records if record.sent]
+    shown = [record for record in records if record.sent or record.received]
     scale = thumbnails.display_scale(sizes(shown), times=3)
     found = strips(shown)
     return [

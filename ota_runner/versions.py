@@ -27,6 +27,14 @@ def versions() -> dict[str, str]:
     return found
 
 
+def package_version() -> str:
+    """This package's own."""
+    try:
+        return version("gr-semcom")
+    except PackageNotFoundError:  # installed by CMake
+        return "unknown"
+
+
 def machine() -> dict[str, Any]:
     """Processor, cores that may be used, operating system."""
     return {
