@@ -32,6 +32,7 @@ __all__ = [
 
 _RADIOS = {
     "loopback": "LoopbackRadio",
+    "pluto": "PlutoRadio",
     "sigmf": "SigmfRadio",
 }
 
