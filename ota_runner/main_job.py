@@ -145,7 +145,7 @@ def run_job(
         )
         way = (route or within_this_program(choice))(settings, link_plan)
         with way.delivery as delivery:
-            manifest = _manifest(settings, codec, way, plan, invocation.command)
+            manifest = _manifest(settings, codec, way, plan, choice.simulated, invocation.command)
             continues = getattr(settings.radio, "channel_continues", False)
             done = _go_on(folder, manifest, continues) if old else []
             if plan.distinct < len(pictures):
@@ -167,6 +167,7 @@ def run_job(
                 trace_db=plan.trace_db,
                 seed=run.seed,
                 streams=run.streams,
+                sets_snr=choice.simulated,
                 feedback=loop,
             )
             left = [picture for picture in pictures if picture.number not in finished]
@@ -274,7 +275,12 @@ def _go_on(folder: RunFolder, manifest: Manifest, continues: bool) -> list[Pictu
 
 
 def _manifest(
-    settings: Settings, codec: Codec, way: OpenRoute, plan: Schedule, command: str
+    settings: Settings,
+    codec: Codec,
+    way: OpenRoute,
+    plan: Schedule,
+    sets_snr: bool,
+    command: str,
 ) -> Manifest:
     run, label = settings.run, codec.label
     chosen = registry.preset_of(label, run.weights)
@@ -288,7 +294,7 @@ def _manifest(
         channel=way.description,
         sample_rate=way.sample_rate,
         pictures=[picture.name for picture in plan.pictures],
-        snr_set_db=run.snr if run.snr_trace is None or run.snr_trace in FADING else None,
+        snr_set_db=run.snr if sets_snr and run.snr_trace in (None, *FADING) else None,
         snr_trace_db=plan.trace_db,
         versions=versions(),
         machine=machine(),

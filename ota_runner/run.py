@@ -45,10 +45,12 @@ class Job:
         codec: encodes; the receiver finds its own by the header's label.
         options: the scheme's own, None where it has none.
         cbr: bandwidth ratio to ask of the codec, or None.
-        snr_db: of the channel, unless there is a trace.
+        snr_db: of the channel, unless there is a trace; where it cannot be set, what is assumed
+            of it before the receiver has told any.
         trace_db: SNR of each picture by number.
         seed: of the codec's randomness, together with the picture's number.
         streams: spatial streams on which symbols take turns.
+        sets_snr: the channel is simulated.
         feedback: what the transmitter knows of the channel, and what the encoder is told.
     """
 
@@ -59,6 +61,7 @@ class Job:
     trace_db: Sequence[float] | None
     seed: int
     streams: int = 1
+    sets_snr: bool = True
     feedback: FeedbackLoop = field(default_factory=lambda: FeedbackLoop(ChannelKnowledge()))
 
     def snr_of(self, picture: int) -> float:
@@ -152,7 +155,7 @@ def _send_picture(draft: _Draft, job: Job, delivery: Delivery, folder: RunFolder
         "width": width,
         "sent": sent,
         "sha256": hashlib.sha256((folder.path / sent).read_bytes()).hexdigest(),
-        "snr_set_db": snr_db,
+        "snr_set_db": snr_db if job.sets_snr else None,
     }
     state = _known_state(draft, job, delivery)
     with draft.timed("encode"):

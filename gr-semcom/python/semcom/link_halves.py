@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from gnuradio import gr
 from gnuradio.semcom.framer import Framer
+from gnuradio.semcom.front_end_correction import FrontEndCorrection
 from gnuradio.semcom.radios.base import Radio
 from gnuradio.semcom.receiver import Receiver
 from gnuradio.semcom.spectrum_tap import SpectrumTap
@@ -113,6 +114,7 @@ class ReceiveHalf:
         antennas = numerology.rx_antennas
         self._antennas = antennas
         self._tap = SpectrumTap(antennas, numerology.sample_rate) if spectra else None
+        self._correction: FrontEndCorrection | None = None
 
     def connect(
         self, flowgraph: gr.top_block, radio: Radio, recorders: Sequence[gr.basic_block] = ()
@@ -124,7 +126,7 @@ class ReceiveHalf:
             radio: that receives.
             recorders: a block an antenna that takes the samples too; empty for none.
         """
-        source = radio.source
+        source = self._corrected(flowgraph, radio)
         for antenna in range(self._antennas):
             flowgraph.connect((source, antenna), (self.receiver, antenna))
             if recorders:
@@ -132,10 +134,19 @@ class ReceiveHalf:
             if self._tap is not None:
                 flowgraph.connect((source, antenna), (self._tap, antenna))
 
+    def _corrected(self, flowgraph: gr.top_block, radio: Radio) -> gr.basic_block:
+        if not (radio.corrections.dc or radio.corrections.image):
+            return radio.source
+        self._correction = FrontEndCorrection(radio.corrections, self._antennas)
+        for antenna in range(self._antennas):
+            flowgraph.connect((radio.source, antenna), (self._correction, antenna))
+        return self._correction
+
     @property
     def blocks(self) -> tuple[gr.basic_block, ...]:
         """Whose errors are the half's."""
-        return (self.receiver,) if self._tap is None else (self.receiver, self._tap)
+        blocks = (self.receiver, self._tap, self._correction)
+        return tuple(block for block in blocks if block is not None)
 
     def flush(self, check: Callable[[], None]) -> list[Reception]:
         """What has arrived, the rest of a picture that was cut off too.

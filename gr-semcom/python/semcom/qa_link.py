@@ -16,7 +16,7 @@ from gnuradio.semcom import FlowgraphLink, Framer, LoopbackChannel, numerology
 from gnuradio.semcom.guard import Arrays
 from gnuradio.semcom.qa_framer import symbols_of as sent_symbols
 from gnuradio.semcom.qa_framer import transmission
-from gnuradio.semcom.radios import Radio, open_radio
+from gnuradio.semcom.radios import Corrections, Radio, open_radio
 from gnuradio.semcom.radios.base import RadioConfig
 
 from semcom_phy.channel import ChannelConfig
@@ -505,3 +505,17 @@ def test_a_recording_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "iq").write_text("a file in the way")
     with pytest.raises(OSError, match="iq"):
         FlowgraphLink(open_radio("loopback", NARROW), NARROW, record_to=tmp_path / "iq")
+
+
+def test_what_calibration_found_is_taken_out_before_the_receiver() -> None:
+    wrong = Corrections(image=(0.5,))  # of a channel that has no image
+    snr_db = []
+    for corrections in (None, wrong):
+        radio = open_radio("loopback", NARROW, corrections, snr_db=30)
+        with FlowgraphLink(radio, NARROW) as link:
+            link.send(0, transmission(2_000), STATE)
+            reception = link.receive()
+            assert reception is not None
+            snr_db.append(reception.snr_db)
+    assert snr_db[0] > 28
+    assert snr_db[1] < 15
