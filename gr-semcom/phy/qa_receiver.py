@@ -417,3 +417,24 @@ def test_frames_that_do_not_fit_are_refused() -> None:
         modulator.frame(Frame(_header(100), payload * np.nan))
     with pytest.raises(ValueError, match="row per receive antenna"):
         Receiver(NARROW).push(np.zeros(10, np.complex64))
+
+
+def test_what_is_fed_back_on_a_frame_is_known_to_the_next_of_the_same_samples() -> None:
+    numerology = replace(NARROW, tx_antennas=2, rx_antennas=2)
+    scheme = SvdScheme(2, 2, "equal", snr_db=20.0)
+    csi = np.tile(np.eye(2, dtype=np.complex64), (len(numerology.active_carriers), 1, 1))
+    frames = [
+        replace(frame, header=replace(frame.header, csi_id=fed_back))
+        for fed_back, frame in enumerate(_frames(4000, 3, streams=2))
+    ]
+    modulator = Modulator(numerology, SvdPrecoder(scheme))
+    samples = _send(frames, numerology, ChannelConfig(20.0), modulator, csi)
+    fed_back: dict[int, ComplexArray] = {}
+    receiver = Receiver(numerology, SvdCombiner(scheme), fed_back)
+    for arrived, _ in enumerate(receiver.frames(samples), start=1):
+        fed_back[arrived] = csi
+    receiver.flush()
+    assert (receiver.counters.frames, receiver.counters.unknown_csi) == (3, 0)
+    late = Receiver(numerology, SvdCombiner(scheme), {})
+    assert len(_receive(samples, late)) == 1
+    assert late.counters.unknown_csi == 2

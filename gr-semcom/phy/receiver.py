@@ -8,7 +8,7 @@ step needs are there, so the result does not depend on how the stream was cut.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,7 +124,14 @@ class Receiver:
         self._backoff = window_backoff(numerology)
 
     def push(self, samples: ComplexArray) -> list[ReceivedFrame]:
-        """Take samples, give the frames that became complete.
+        """Take samples, give the frames that became complete, see :meth:`frames`."""
+        return list(self.frames(samples))
+
+    def frames(self, samples: ComplexArray) -> Iterator[ReceivedFrame]:
+        """Take samples, give each frame as it becomes complete.
+
+        What is fed back on a frame before the next one is asked for is known when that one is
+        received, however many the samples hold.
 
         Args:
             samples: ``[rx, n]``, any ``n``; samples that are not finite count as missing.
@@ -138,11 +145,9 @@ class Receiver:
                 f"samples have shape {samples.shape}, [{self.numerology.rx_antennas}, n] is "
                 "expected: one row per receive antenna"
             )
-        frames: list[ReceivedFrame] = []
         for first in range(0, samples.shape[1], _PIECE):
             self._take(samples[:, first : first + _PIECE])
-            frames += self._advance(final=False)
-        return frames
+            yield from self._advance(final=False)
 
     def _take(self, samples: ComplexArray) -> None:
         """Take samples in, what is none as zero."""
@@ -159,14 +164,15 @@ class Receiver:
         Frames that are not complete are counted as truncated. More samples may follow; they
         are taken as a continuation after a gap.
         """
-        frames = self._advance(final=True)
+        frames = list(self._advance(final=True))
         self._position = self._buffer.end
         return frames
 
-    def _advance(self, final: bool) -> list[ReceivedFrame]:
+    def _advance(self, final: bool) -> Iterator[ReceivedFrame]:
         frames: list[ReceivedFrame] = []
         while self._step(frames, final):
-            pass
+            if frames:
+                yield frames.pop()
         # Verification looks one OFDM symbol back.
         keep = self._position - self.numerology.samples_per_symbol
         self._buffer.discard(keep if self._found is None else min(keep, self._found.start))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pmt
@@ -94,7 +94,7 @@ class Receiver(GuardedBlock):
         count = min(len(samples) for samples in inputs)
         heard = [samples[:count] for samples in inputs]
         self.samples_heard += count
-        self._take(self._frames.push(heard[0][None] if len(heard) == 1 else np.stack(heard)))
+        self._take(self._frames.frames(heard[0][None] if len(heard) == 1 else np.stack(heard)))
         for port in range(len(inputs)):
             self.consume(port, count)
         self._put(self._assembler.expire(self.samples_in + count - self._lookahead))
@@ -120,7 +120,7 @@ class Receiver(GuardedBlock):
         self._put(self._assembler.flush())
         self._flushed()
 
-    def _take(self, frames: list[ReceivedFrame]) -> None:
+    def _take(self, frames: Iterable[ReceivedFrame]) -> None:
         for frame in frames:
             if self.is_connected("frames"):
                 self.publish("frames", frame_report(frame))
