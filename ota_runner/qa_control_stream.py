@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stream of pieces over a connection that loses, repeats and forgets."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ota_runner.control_envelope import Envelope
+from ota_runner.control_peer import Peer, PeerBack, PeerGone
+from ota_runner.control_stream import PIECE, WINDOW, Inbox, Outbox, Piece
+
+MESSAGES = st.lists(
+    st.lists(st.integers(0, 2 * PIECE + 7), min_size=1, max_size=3).filter(any),
+    min_size=1,
+    max_size=4,
+)
+
+
+def message(sizes: list[int], number: int) -> list[bytes]:
+    return [bytes([number + index]) * size for index, size in enumerate(sizes)]
+
+
+def sent(outbox: Outbox) -> list[Piece]:
+    return list(outbox.due())
+
+
+@settings(deadline=None)
+@given(MESSAGES, st.randoms(use_true_random=False))
+def test_whatever_the_wire_loses_messages_arrive_once_and_in_order(sizes, random) -> None:  # type: ignore[no-untyped-def]
+    outbox, inbox = Outbox(), Inbox()
+    messages = [message(each, number) for number, each in enumerate(sizes)]
+    for each in messages:
+        assert outbox.put(each, survives=False)
+    came: list[list[bytes]] = []
+    while not outbox.all_received:
+        for piece in sent(outbox):
+            for _ in range(random.choice([0, 1, 1, 2])):
+                if (parts := inbox.take(piece)) is not None:
+                    came.append(parts)
+        outbox.confirm(inbox.received, 0)
+        outbox.go_back()
+    assert came == messages
+
+
+def test_no_more_than_a_window_is_on_its_way() -> None:
+    outbox = Outbox()
+    outbox.put([bytes(PIECE * (WINDOW + 10))], survives=True)
+    assert len(sent(outbox)) == WINDOW
+    assert sent(outbox) == []
+    assert outbox.confirm(3, 0)
+    assert [piece.number for piece in sent(outbox)] == [WINDOW + 1, WINDOW + 2, WINDOW + 3]
+    assert outbox.resent == 0
+    outbox.go_back()
+    assert sent(outbox)[0].number == 4
+    assert outbox.resent == WINDOW
+
+
+def test_what_is_dealt_with_is_forgotten_and_what_is_not_goes_to_the_next_session() -> None:
+    outbox = Outbox()
+    outbox.begin()
+    for name in (b"a", b"b", b"c", b"d"):
+        outbox.put([name], survives=name != b"c")
+    sent(outbox)
+    outbox.confirm(received=3, done=1)
+    outbox.begin()
+    assert [(piece.number, piece.data) for piece in sent(outbox)] == [(1, b"b"), (2, b"d")]
+
+
+def test_what_waited_for_the_first_session_is_sent_to_it() -> None:
+    outbox = Outbox()
+    outbox.put([b"hello"], survives=False)
+    outbox.begin()
+    assert [piece.data for piece in sent(outbox)] == [b"hello"]
+
+
+def test_nobody_confirms_what_was_not_sent() -> None:
+    outbox = Outbox()
+    outbox.put([b"a"], survives=True)
+    assert not outbox.confirm(1, 1)
+    sent(outbox)
+    assert not outbox.confirm(0, 1)
+    assert not outbox.all_received
+    assert outbox.confirm(1, 1)
+
+
+def test_too_much_is_not_kept() -> None:
+    outbox = Outbox()
+    picture = bytes(1 << 26)
+    assert [outbox.put([picture], survives=True) for _ in range(5)] == [True] * 4 + [False]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [Piece(1, None, b"x")],
+        [Piece(1, (10,), b"x"), Piece(2, (10,), b"x")],
+        [Piece(1, (10**12,), b"x")],
+        [Piece(1, (3, 10**9), b"x")],
+        [Piece(1, (2,), b"xyz")],
+    ],
+)
+def test_pieces_of_no_message_cost_nothing_but_themselves(pieces: list[Piece]) -> None:
+    inbox = Inbox()
+    *before, last = pieces
+    for piece in before:
+        assert inbox.take(piece) is None
+    with pytest.raises(ValueError, match=r"."):
+        inbox.take(last)
+    assert inbox.take(Piece(len(pieces) + 1, (1,), b"a")) == [b"a"]
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_one_peer_at_a_time() -> None:
+    clock = Clock()
+    peer = Peer(own=1, silence_s=3.0, clock=clock)
+    assert peer.hear(Envelope(session=7, to=0)) is None
+    assert (peer.there, peer.session) == (False, 7)
+    assert peer.hear(Envelope(session=7, to=1)) == PeerBack(new_session=True)
+    assert peer.hear(Envelope(session=7, to=1)) is None
+    for stranger in (8, 1):
+        with pytest.raises(ValueError, match="another"):
+            peer.hear(Envelope(session=stranger, to=1))
+    clock.now += 2.9
+    assert peer.miss() is None
+    clock.now += 0.2
+    assert peer.miss() == PeerGone(closed=False)
+    assert peer.miss() is None
+    assert (peer.there, peer.session) == (False, 0)
+    assert peer.hear(Envelope(session=7, to=1)) == PeerBack(new_session=False)
+    assert peer.hear(Envelope(session=7, to=1, bye=True)) == PeerGone(closed=True)
+    assert peer.hear(Envelope(session=8, to=1)) == PeerBack(new_session=True)
+
+
+def test_a_peer_that_hears_nothing_of_us_is_gone() -> None:
+    clock = Clock()
+    peer = Peer(own=1, silence_s=3.0, clock=clock)
+    peer.hear(Envelope(session=7, to=1))
+    for _ in range(4):
+        clock.now += 1.0
+        peer.hear(Envelope(session=7, to=0))
+    assert peer.miss() == PeerGone(closed=False)
+    assert peer.session == 7
