@@ -50,6 +50,9 @@ class OutputFailed(RunnerError):
 def one_line(error: BaseException) -> str:
     """An exception's message on one line, with its type where the message alone says little."""
     text = " ".join(str(error).split())
-    if isinstance(error, RunnerError | ValueError) and text:
+    says_itself = isinstance(error, RunnerError | ValueError) or (
+        isinstance(error, OSError) and error.errno is None  # not the operating system's words
+    )
+    if says_itself and text:
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

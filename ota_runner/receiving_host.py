@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from gnuradio.semcom.feedback_message import NumberedFeedback
+from gnuradio.semcom.feedback_message import NumberedFeedback, to_parts
 from gnuradio.semcom.receive_link import ReceiveLink
 from pydantic import JsonValue
 
@@ -28,7 +28,6 @@ from ota_runner.control_messages import (
     Trouble,
     Welcome,
     Well,
-    feedback_blobs,
 )
 from ota_runner.control_peer import PeerBack, PeerGone
 from ota_runner.control_socket import ControlServer, Received
@@ -283,7 +282,7 @@ class ReceivingHost:
         """Tell the transmitter of the channel; called by the receiver's thread."""
         self._told += 1
         numbered = NumberedFeedback(self._told, replace(report, session=self._control.session))
-        self._control.send(ChannelFeedback(), *feedback_blobs(numbered))
+        self._control.send(ChannelFeedback(), *to_parts(numbered))
 
     def _lose_the_radio(self, error: Exception) -> None:
         """What is on its way is lost; the transmitter sends it again once the radio is back."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
+from gnuradio.semcom.feedback_message import from_parts
 from gnuradio.semcom.transmit_link import TransmitLink
 
 from ota_runner.console import say
@@ -23,7 +24,6 @@ from ota_runner.control_messages import (
     Trouble,
     Welcome,
     Well,
-    feedback_of,
 )
 from ota_runner.control_peer import PeerBack, PeerGone
 from ota_runner.control_socket import ControlClient, Received
@@ -116,6 +116,11 @@ class ReceivingPeer:
         with self._changed:
             return self._reports.pop(picture, None)
 
+    def forget(self, picture: int) -> None:
+        """Of a picture that is going to be sent, whatever was reported of it before."""
+        with self._changed:
+            self._reports.pop(picture, None)
+
     def _wait(self, until: Callable[[], bool], timeout_s: float) -> bool:
         deadline = time.monotonic() + timeout_s
         with self._changed:
@@ -158,7 +163,7 @@ class ReceivingPeer:
                     self._reports[report.picture] = report, blobs[0] if blobs else None
             case Received(ChannelFeedback(), blobs):
                 if self._known is not None:
-                    self._known.learn(feedback_of(blobs).report)
+                    self._known.learn(from_parts(blobs).report)
             case Received(Trouble(reason=reason)):
                 self._disturbances += 1
                 self._trouble = reason
@@ -227,6 +232,7 @@ class HostDelivery(AbstractContextManager["HostDelivery"]):
     ) -> tuple[Report, bytes | None] | None:
         """Send a picture once; what the receiver has to say of it."""
         frames = self._link.stats.frames_sent
+        self._peer.forget(picture)
         self._control.send(PictureNext(picture=picture, name=name))
         try:
             self._link.transmit(picture, transmission, state, _TRANSMIT_TIMEOUT_S)
