@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A USRP on the bench, by UHD's own Python API; its process cannot have a ``UsrpRadio`` too."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from typing import Any, Self
+
+import numpy as np
+from gnuradio.semcom.radios.base import (
+    RadioConfig,
+    RadioConfigError,
+    RadioLostError,
+    RadioOpenError,
+)
+from gnuradio.semcom.radios.bench import Bench, GainRange
+from gnuradio.semcom.radios.corrections import Corrections
+from gnuradio.semcom.radios.device import require_leave_to_transmit
+from gnuradio.semcom.radios.usrp_api import uhd_api
+from gnuradio.semcom.radios.usrp_config import UsrpConfig, choose_usrp, device_address, find_usrp
+from gnuradio.semcom.radios.usrp_discovery import meaning
+
+from semcom_phy.exchange import ComplexArray
+
+_SETTLE_S = 0.02
+_LEAD_S = 0.05
+_PATIENCE_S = 3.0
+_TRIES = 3
+
+
+def open_device(address: str) -> Any:
+    """A ``MultiUSRP``.
+
+    Raises:
+        RadioOpenError: it cannot be opened.
+    """
+    try:
+        return uhd_api().usrp.MultiUSRP(address)
+    except RuntimeError as error:
+        raise RadioOpenError(f"USRP ({address}): {meaning(str(error), address)}") from error
+
+
+def turn_off(device: Any) -> None:
+    """Lowest transmit gain on all channels of a ``MultiUSRP``."""
+    for channel in range(device.get_tx_num_channels()):
+        device.set_tx_gain(device.get_tx_gain_range(channel).start(), channel)
+
+
+def switch_off(config: UsrpConfig) -> None:
+    """Open a device anew and turn its transmitters off.
+
+    Raises:
+        RadioOpenError: it cannot be opened.
+    """
+    turn_off(open_device(device_address(config, find_usrp(config))))
+
+
+class UsrpBench(Bench):
+    """See :class:`gnuradio.semcom.radios.bench.Bench`; both ends are timed by one clock.
+
+    Args:
+        config: of the device.
+        rate_hz: samples a second.
+        tx_antennas, rx_antennas: that are used.
+
+    Raises:
+        RadioConfigError: an option out of the device's range, or no leave to transmit.
+        RadioOpenError: no such device, or it cannot be opened.
+    """
+
+    radio = "usrp"
+
+    def __init__(
+        self, config: UsrpConfig, rate_hz: float, tx_antennas: int, rx_antennas: int
+    ) -> None:
+        chosen = choose_usrp(config, rate_hz, tx_antennas, rx_antennas)
+        require_leave_to_transmit(self.radio, config, chosen.gain_tx_db, Corrections())
+        self._config, self._uhd = config, uhd_api()
+        self.tx_antennas, self.rx_antennas = tx_antennas, rx_antennas
+        self._device = open_device(chosen.address)
+        self._close = weakref.finalize(self, turn_off, self._device)
+        self.model, self.serial = chosen.name, chosen.found.get("serial", "")
+        self.gain_tx = _gain_range(self._device.get_tx_gain_range(0))
+        self.gain_rx = _gain_range(self._device.get_rx_gain_range(0))
+        try:
+            self._set_up(config, rate_hz)
+        except RuntimeError as error:
+            raise RadioConfigError(
+                f"radio 'usrp': {meaning(str(error), chosen.address)}"
+            ) from error
+        self.rate_hz = float(self._device.get_rx_rate(0))
+        self.set_gain_tx_db(chosen.gain_tx_db)
+        self.set_gain_rx_db(chosen.gain_rx_db)
+        self.set_freq_hz(config.freq_hz, config.freq_hz)
+        self._transmitter = self._device.get_tx_stream(self._stream(tx_antennas))
+        self._receiver = self._device.get_rx_stream(self._stream(rx_antennas))
+
+    def _set_up(self, config: UsrpConfig, rate_hz: float) -> None:
+        device = self._device
+        if config.clock_source is not None:
+            device.set_clock_source(config.clock_source)
+        if config.time_source is not None:
+            device.set_time_source(config.time_source)
+        if config.subdevice is not None:
+            subdevice = self._uhd.usrp.SubdevSpec(config.subdevice)
+            device.set_tx_subdev_spec(subdevice)
+            device.set_rx_subdev_spec(subdevice)
+        device.set_tx_rate(rate_hz)
+        device.set_rx_rate(rate_hz)
+        for channel in range(self.tx_antennas):
+            if config.antenna_tx is not None:
+                device.set_tx_antenna(config.antenna_tx, channel)
+            if config.bandwidth_hz is not None:
+                device.set_tx_bandwidth(config.bandwidth_hz, channel)
+        for channel in range(self.rx_antennas):
+            if config.antenna_rx is not None:
+                device.set_rx_antenna(config.antenna_rx, channel)
+            if config.bandwidth_hz is not None:
+                device.set_rx_bandwidth(config.bandwidth_hz, channel)
+
+    def _stream(self, antennas: int) -> Any:
+        arguments = self._uhd.usrp.StreamArgs("fc32", self._config.otw_format)
+        arguments.channels = list(range(antennas))
+        return arguments
+
+    @property
+    def freq_hz(self) -> float:
+        return float(self._device.get_rx_freq(0))
+
+    def set_freq_hz(self, tx_hz: float, rx_hz: float) -> None:
+        request = self._uhd.types.TuneRequest
+        for channel in range(self.tx_antennas):
+            self._device.set_tx_freq(request(tx_hz), channel)
+        for channel in range(self.rx_antennas):
+            self._device.set_rx_freq(request(rx_hz), channel)
+
+    def set_gain_tx_db(self, gain_db: float) -> float:
+        for channel in range(self.tx_antennas):
+            self._device.set_tx_gain(gain_db, channel)
+        return float(self._device.get_tx_gain(0))
+
+    def set_gain_rx_db(self, gain_db: float) -> float:
+        for channel in range(self.rx_antennas):
+            self._device.set_rx_gain(gain_db, channel)
+        return float(self._device.get_rx_gain(0))
+
+    def temperature_c(self) -> float | None:
+        if "temp" not in self._device.get_rx_sensor_names(0):
+            return None
+        return float(self._device.get_rx_sensor("temp", 0).to_real())
+
+    def capture(self, samples: int) -> ComplexArray:
+        return self._receive(self._device.get_time_now().get_real_secs() + _SETTLE_S, samples)
+
+    def exchange(self, sent: ComplexArray, samples: int) -> ComplexArray:
+        for _ in range(_TRIES):
+            begin_s = self._device.get_time_now().get_real_secs() + _LEAD_S
+            sender = threading.Thread(target=self._send, args=[sent, begin_s])
+            sender.start()
+            heard = self._receive(begin_s, samples)
+            sender.join()
+            if self._was_sent():
+                return heard
+        raise RadioLostError(f"{self.model} did not send in time, {_TRIES} times: use a lower rate")
+
+    def _receive(self, begin_s: float, samples: int) -> ComplexArray:
+        """``samples`` of the receiver from a time of the device."""
+        types = self._uhd.types
+        command = types.StreamCMD(types.StreamMode.num_done)
+        command.num_samps = samples
+        command.stream_now = False
+        command.time_spec = types.TimeSpec(begin_s)
+        self._receiver.issue_stream_cmd(command)
+        heard = np.zeros((self.rx_antennas, samples), np.complex64)
+        taken, metadata = 0, types.RXMetadata()
+        deadline = time.monotonic() + _PATIENCE_S + 2 * samples / self.rate_hz
+        while taken < samples:
+            piece = np.zeros((self.rx_antennas, samples - taken), np.complex64)
+            count = self._receiver.recv(piece, metadata, 0.5)
+            heard[:, taken : taken + count] = piece[:, :count]
+            taken += count
+            if metadata.error_code == types.RXMetadataErrorCode.overflow:
+                raise RadioLostError(f"{self.model} dropped samples: use a lower rate")
+            if time.monotonic() > deadline:
+                raise RadioLostError(
+                    f"{self.model} gives no samples ({metadata.strerror()}): look at its power "
+                    "and cable"
+                )
+        return heard
+
+    def _send(self, sent: ComplexArray, begin_s: float) -> None:
+        """One burst at a time of the device."""
+        metadata = self._uhd.types.TXMetadata()
+        metadata.start_of_burst = metadata.end_of_burst = metadata.has_time_spec = True
+        metadata.time_spec = self._uhd.types.TimeSpec(begin_s)
+        timeout_s = _PATIENCE_S + sent.shape[1] / self.rate_hz
+        self._transmitter.send(np.ascontiguousarray(sent, np.complex64), metadata, timeout_s)
+
+    def _was_sent(self) -> bool:
+        """Whether nothing was late or missing of the last burst."""
+        code = self._uhd.types.TXMetadataEventCode
+        message, whole = self._uhd.types.TXAsyncMetadata(), True
+        while self._transmitter.recv_async_msg(message, 0.1):
+            if message.event_code == code.burst_ack:
+                return whole
+            whole = False
+        return whole
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+
+def _gain_range(limits: Any) -> GainRange:
+    return GainRange(limits.start(), limits.stop(), limits.step())
+
+
+def open_bench(config: RadioConfig, rate_hz: float, tx_antennas: int, rx_antennas: int) -> Bench:
+    """A bench, see :data:`gnuradio.semcom.radios.bench.OpenBench`.
+
+    Raises:
+        RadioConfigError: an option out of range.
+        RadioOpenError: no such device.
+    """
+    assert isinstance(config, UsrpConfig)
+    return UsrpBench(config, rate_hz, tx_antennas, rx_antennas)

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two ends of a USRP in a flowgraph, set up and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from gnuradio import gr
+from gnuradio.semcom.radios.base import RadioConfigError, RadioLostError, RadioOpenError
+from gnuradio.semcom.radios.usrp_api import gr_uhd
+from gnuradio.semcom.radios.usrp_burst_timer import BurstTimer
+from gnuradio.semcom.radios.usrp_discovery import meaning
+from gnuradio.semcom.radios.usrp_events import UsrpEvents
+from gnuradio.semcom.radios.usrp_gap_filler import GapFiller
+
+_BUFFER = 1 << 17
+_SENSORS = {"temp": "temperature_c", "rssi": "rssi_db"}
+
+
+@dataclass(frozen=True)
+class UsrpSettings:
+    """What one end of a USRP is set to.
+
+    Attributes:
+        address: UHD's device arguments; both ends of a device must have the same.
+        channels: antennas that are used, the first so many.
+        rate_hz: samples a second.
+        freq_hz: carrier.
+        gain_db: of every channel.
+        antenna: its connector; None for the device's own choice.
+        bandwidth_hz: of the analogue filter; None for the device's own choice.
+        subdevice: which front ends are the channels; None for the device's own choice.
+        clock_source, time_source: None for the device's own choice.
+        otw_format: of samples on the wire.
+    """
+
+    address: str
+    channels: int
+    rate_hz: float
+    freq_hz: float
+    gain_db: float
+    antenna: str | None
+    bandwidth_hz: float | None
+    subdevice: str | None
+    clock_source: str | None
+    time_source: str | None
+    otw_format: str
+
+
+class UsrpSink(gr.hier_block2):  # type: ignore[misc]
+    """Sends bursts, each at a time of the device's clock.
+
+    Args:
+        settings: of the transmitter.
+        lead_s, scale: of :class:`gnuradio.semcom.radios.usrp_burst_timer.BurstTimer`.
+
+    Raises:
+        RadioOpenError: the device cannot be opened.
+        RadioConfigError: it cannot do what is asked.
+
+    Attributes:
+        device: gr-uhd's block.
+        timer: before it.
+        events: what the device said.
+        actual: settings as read back.
+    """
+
+    def __init__(self, settings: UsrpSettings, lead_s: float, scale: float) -> None:
+        antennas = settings.channels
+        signature = gr.io_signature(antennas, antennas, gr.sizeof_gr_complex)
+        super().__init__("semcom_usrp_sink", signature, gr.io_signature(0, 0, 0))
+        uhd = gr_uhd()
+        self.device = _open(lambda args: uhd.usrp_sink(*args, ""), uhd, settings)
+        self.actual = _set_up(self.device, settings, "--gain-tx", "--antenna-tx")
+        self.timer = BurstTimer(antennas, settings.rate_hz, self.now_s, lead_s, scale)
+        self.events = UsrpEvents(self.timer.was_late)
+        for antenna in range(antennas):
+            self.connect((self, antenna), (self.timer, antenna), (self.device, antenna))
+        self.msg_connect(self.device, "async_msgs", self.events, "events")
+
+    def now_s(self) -> float:
+        """The device's time.
+
+        Raises:
+            RadioLostError: it does not tell.
+        """
+        return device_time_s(self.device)
+
+    @property
+    def samples_taken(self) -> int:
+        """Per antenna, that the driver has taken of the timer's."""
+        return int(self.device.nitems_read(0))
+
+    def turn_off(self) -> None:
+        """Lowest gain on all channels."""
+        for channel in range(len(self.actual["gain_db"])):
+            self.device.set_gain(self.device.get_gain_range(channel).start(), channel)
+
+
+class UsrpSource(gr.hier_block2):  # type: ignore[misc]
+    """Receives for ever; what the driver drops becomes zeros.
+
+    Args:
+        settings: of the receiver.
+
+    Raises:
+        RadioOpenError: the device cannot be opened.
+        RadioConfigError: it cannot do what is asked.
+
+    Attributes:
+        device: gr-uhd's block.
+        filler: behind it.
+        actual: settings as read back.
+    """
+
+    def __init__(self, settings: UsrpSettings) -> None:
+        antennas = settings.channels
+        signature = gr.io_signature(antennas, antennas, gr.sizeof_gr_complex)
+        super().__init__("semcom_usrp_source", gr.io_signature(0, 0, 0), signature)
+        uhd = gr_uhd()
+        self.device = _open(lambda args: uhd.usrp_source(*args, True), uhd, settings)
+        self.device.set_min_output_buffer(_BUFFER)
+        self.actual = _set_up(self.device, settings, "--gain-rx", "--antenna-rx")
+        self.filler = GapFiller(antennas, settings.rate_hz)
+        for antenna in range(antennas):
+            self.connect((self.device, antenna), (self.filler, antenna), (self, antenna))
+
+    def now_s(self) -> float:
+        """The device's time.
+
+        Raises:
+            RadioLostError: it does not tell.
+        """
+        return device_time_s(self.device)
+
+
+def device_time_s(device: Any) -> float:
+    """The time of a gr-uhd block's device.
+
+    Raises:
+        RadioLostError: it does not tell.
+    """
+    try:
+        return float(device.get_time_now().get_real_secs())
+    except RuntimeError as error:
+        raise RadioLostError(
+            f"the USRP does not answer any more ({meaning(str(error), '')}): look at its power and "
+            "cable, then go on with --resume"
+        ) from error
+
+
+def _open(make: Callable[[tuple[str, Any]], Any], uhd: ModuleType, settings: UsrpSettings) -> Any:
+    """A gr-uhd block of a device.
+
+    One streamer has all channels, so that they are of the same time. gr-uhd begins to receive on
+    several at a time in the near future that it chooses itself when the flowgraph starts.
+    """
+    stream = uhd.stream_args(
+        cpu_format="fc32",
+        otw_format=settings.otw_format,
+        channels=list(range(settings.channels)),
+    )
+    try:
+        device = make((settings.address, stream))
+    except RuntimeError as error:
+        raise RadioOpenError(
+            f"USRP ({settings.address}): {meaning(str(error), settings.address)}"
+        ) from error
+    device.set_log_level("off")  # standard output is a user's; what it would say is counted
+    return device
+
+
+def _set_up(
+    device: Any, settings: UsrpSettings, gain_option: str, antenna_option: str
+) -> dict[str, Any]:
+    """Set up one end of a device; the settings as read back."""
+    try:
+        _set_clocks(device, settings)
+        if settings.subdevice is not None:
+            device.set_subdev_spec(settings.subdevice)
+        device.set_samp_rate(settings.rate_hz)
+        for channel in range(settings.channels):
+            _require(device.get_freq_range(channel), settings.freq_hz, "--freq")
+            _require(device.get_gain_range(channel), settings.gain_db, gain_option)
+            device.set_center_freq(settings.freq_hz, channel)
+            device.set_gain(settings.gain_db, channel)
+            if settings.bandwidth_hz is not None:
+                _require(device.get_bandwidth_range(channel), settings.bandwidth_hz, "--bandwidth")
+                device.set_bandwidth(settings.bandwidth_hz, channel)
+            if settings.antenna is not None:
+                _require_one_of(device.get_antennas(channel), settings.antenna, antenna_option)
+                device.set_antenna(settings.antenna, channel)
+    except RuntimeError as error:
+        raise RadioConfigError(f"radio 'usrp': {meaning(str(error), settings.address)}") from error
+    actual = _read_back(device, settings.channels)
+    if abs(actual["rate_hz"] - settings.rate_hz) > 1e-6 * settings.rate_hz:
+        raise RadioConfigError(
+            f"radio 'usrp': the device makes {actual['rate_hz']:.9g} samples a second of the "
+            f"{settings.rate_hz:.9g} asked for: choose --rate {actual['rate_hz']:.9g}"
+        )
+    return actual
+
+
+def _set_clocks(device: Any, settings: UsrpSettings) -> None:
+    """Clock and time source; a source that is not connected is told."""
+    if settings.clock_source is not None:
+        _require_one_of(device.get_clock_sources(0), settings.clock_source, "--clock-source")
+        device.set_clock_source(settings.clock_source)
+        sensors = device.get_mboard_sensor_names()
+        if "ref_locked" in sensors and not device.get_mboard_sensor("ref_locked").to_bool():
+            raise RadioOpenError(
+                f"the USRP does not lock to its {settings.clock_source} clock: connect 10 MHz, or "
+                "leave --clock-source out"
+            )
+    if settings.time_source is not None:
+        _require_one_of(device.get_time_sources(0), settings.time_source, "--time-source")
+        device.set_time_source(settings.time_source)
+
+
+def _require(limits: Any, value: float, option: str) -> None:
+    if not limits.start() <= value <= limits.stop():
+        raise RadioConfigError(
+            f"radio 'usrp': {option} {value:g} is out of range of this device: choose "
+            f"{limits.start():g} to {limits.stop():g}"
+        )
+
+
+def _require_one_of(there: list[str], value: str, option: str) -> None:
+    if value not in there:
+        raise RadioConfigError(
+            f"radio 'usrp': {option} {value}: this device has {', '.join(there)}"
+        )
+
+
+def _read_back(device: Any, channels: int) -> dict[str, Any]:
+    """What the device says that it does."""
+    each = range(channels)
+    actual: dict[str, Any] = {
+        "rate_hz": device.get_samp_rate(),
+        "freq_hz": [device.get_center_freq(channel) for channel in each],
+        "gain_db": [device.get_gain(channel) for channel in each],
+        "antenna": [device.get_antenna(channel) for channel in each],
+        "bandwidth_hz": [device.get_bandwidth(channel) for channel in each],
+        "master_clock_rate_hz": device.get_clock_rate(),
+        "clock_source": device.get_clock_source(0),
+        "time_source": device.get_time_source(0),
+    }
+    for sensor, name in _SENSORS.items():
+        if sensor in device.get_sensor_names():
+            actual[name] = device.get_sensor(sensor).to_real()
+    return actual
