@@ -91,6 +91,15 @@ def load_keys(folder: Path) -> CurveKeys:
     return CurveKeys(public, secret, peer)
 
 
+def keys_or_none(folder: str) -> CurveKeys | None:
+    """The keys in a folder, None where an option names none.
+
+    Raises:
+        ValueError: as :func:`load_keys`.
+    """
+    return load_keys(Path(folder)) if folder else None
+
+
 def make_keys(ends: tuple[Path, Path]) -> None:
     """Make the keys of two ends.
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from gnuradio.semcom.feedback_socket import FeedbackSender, require_local
+from gnuradio.semcom.curve_keys import keys_or_none
+from gnuradio.semcom.endpoints import require_endpoint
+from gnuradio.semcom.feedback_socket import FeedbackSender
 from gnuradio.semcom.guard import GuardedBlock
 from gnuradio.semcom.pdu import Pmt, feedback_from_pmt, is_end_of_stream
 
@@ -15,10 +17,12 @@ class FeedbackSink(GuardedBlock):
     What nobody takes is dropped; ``PMT_EOF`` ends the block.
 
     Args:
-        endpoint: of the source, on this machine.
+        endpoint: of the source.
+        keys: folder of the receiver's keys, see :mod:`gnuradio.semcom.curve_keys`; empty on one
+            machine.
 
     Raises:
-        ValueError: an endpoint beyond this machine.
+        ValueError: an endpoint beyond this machine and no keys, or keys that cannot be read.
 
     Attributes:
         sent, dropped: reports so far.
@@ -26,9 +30,10 @@ class FeedbackSink(GuardedBlock):
         latest: number of the last report sent.
     """
 
-    def __init__(self, endpoint: str = "tcp://127.0.0.1:5557") -> None:
+    def __init__(self, endpoint: str = "tcp://127.0.0.1:5557", keys: str = "") -> None:
         super().__init__("semcom_feedback_sink")
-        require_local(endpoint)
+        self._keys = keys_or_none(keys)
+        require_endpoint(endpoint, self._keys)
         self._endpoint = endpoint
         self._sender: FeedbackSender | None = None
         self.sent = 0
@@ -38,7 +43,7 @@ class FeedbackSink(GuardedBlock):
         self.handle("feedback", self._on_feedback)
 
     def open(self) -> None:
-        self._sender = FeedbackSender(self._endpoint)
+        self._sender = FeedbackSender(self._endpoint, self._keys)
         self.session = self._sender.session
 
     def close(self) -> None:

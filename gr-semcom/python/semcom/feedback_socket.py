@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Feedback from a receiver to a transmitter over ZMQ: PUSH to PULL, on this machine.
+"""Feedback from a receiver to a transmitter over ZMQ: PUSH to PULL.
 
-The transmitter binds, any number of times; the receiver connects, before or after. Reports that
-nobody takes are dropped, since only the latest is of use.
+Beyond this machine both ends need keys. The transmitter binds, any number of times; the receiver
+connects, before or after. Reports that nobody takes are dropped, since only the latest is of use.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 import zmq
+from gnuradio.semcom.curve_keys import CurveKeys
+from gnuradio.semcom.endpoints import require_endpoint
 from gnuradio.semcom.feedback_message import LARGEST_BYTES, NumberedFeedback, to_parts
 from gnuradio.semcom.feedback_order import FeedbackOrder
 from gnuradio.semcom.feedback_pace import FeedbackPace
@@ -27,39 +27,15 @@ _WAITING = 64
 _POLL_MS = 50
 
 
-def require_local(endpoint: str) -> None:
-    """Check that a ZMQ endpoint cannot be reached from another machine.
-
-    Raises:
-        ValueError: it can, or is no endpoint.
-    """
-    scheme, host = urlsplit(endpoint).scheme, urlsplit(endpoint).hostname
-    if scheme == "ipc":
-        return
-    if scheme != "tcp" or not host:
-        raise ValueError(f"{endpoint!r} is no ZMQ endpoint: write tcp://127.0.0.1:5557")
-    if host != "localhost" and not _is_loopback(host):
-        raise ValueError(
-            f"{endpoint} can be reached from other machines, where anybody could claim any "
-            "channel: use tcp://127.0.0.1:PORT, through an SSH tunnel if the other end is elsewhere"
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 class FeedbackSender:
     """The receiver's end.
 
     Args:
         endpoint: of the transmitter, ``tcp://127.0.0.1:5557``.
+        keys: of the receiver; None on one machine.
 
     Raises:
-        ValueError: an endpoint beyond this machine.
+        ValueError: an endpoint beyond this machine and no keys.
 
     Attributes:
         sent, dropped: reports so far.
@@ -67,8 +43,8 @@ class FeedbackSender:
         latest: number of the last report sent.
     """
 
-    def __init__(self, endpoint: str) -> None:
-        require_local(endpoint)
+    def __init__(self, endpoint: str, keys: CurveKeys | None = None) -> None:
+        require_endpoint(endpoint, keys)
         self.sent = 0
         self.dropped = 0
         self.session = 1 + secrets.randbits(62)
@@ -77,6 +53,8 @@ class FeedbackSender:
         self._socket = self._context.socket(zmq.PUSH)
         self._socket.setsockopt(zmq.SNDHWM, _WAITING)
         self._socket.setsockopt(zmq.LINGER, 0)
+        if keys is not None:
+            keys.connect(self._socket)
         self._socket.connect(endpoint)
 
     def send(self, report: Feedback) -> None:
@@ -102,9 +80,10 @@ class FeedbackListener:
         deliver: called with each report, in the thread.
         counters: of what is no news; None for some of its own.
         clock: seconds that never go back.
+        keys: of the transmitter; None on one machine.
 
     Raises:
-        ValueError: an endpoint beyond this machine.
+        ValueError: an endpoint beyond this machine and no keys.
         OSError: it cannot be bound.
 
     Attributes:
@@ -119,8 +98,9 @@ class FeedbackListener:
         deliver: Callable[[Feedback], object],
         counters: FeedbackCounters | None = None,
         clock: Callable[[], float] = time.monotonic,
+        keys: CurveKeys | None = None,
     ) -> None:
-        require_local(endpoint)
+        require_endpoint(endpoint, keys)
         self.counters = counters or FeedbackCounters()
         self.heard = 0
         self._deliver = deliver
@@ -131,10 +111,13 @@ class FeedbackListener:
         self._socket = self._context.socket(zmq.PULL)
         self._socket.setsockopt(zmq.RCVHWM, _WAITING)
         self._socket.setsockopt(zmq.MAXMSGSIZE, LARGEST_BYTES)
+        self._authenticator = None if keys is None else keys.admit(self._context)
+        if keys is not None:
+            keys.bind(self._socket)
         try:
             self._socket.bind(endpoint)
         except zmq.ZMQError as error:
-            self._context.destroy(linger=0)
+            self._free()
             raise OSError(f"cannot listen for feedback at {endpoint}: {error}") from error
         self.endpoint = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
         self._stopping = threading.Event()
@@ -164,4 +147,9 @@ class FeedbackListener:
         """Stop listening; safe to call twice."""
         self._stopping.set()
         self._thread.join()
+        self._free()
+
+    def _free(self) -> None:
+        if self._authenticator is not None:
+            self._authenticator.stop()
         self._context.destroy(linger=0)

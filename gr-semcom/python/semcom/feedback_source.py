@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from gnuradio.semcom.feedback_socket import FeedbackListener, require_local
+from gnuradio.semcom.curve_keys import keys_or_none
+from gnuradio.semcom.endpoints import require_endpoint
+from gnuradio.semcom.feedback_socket import FeedbackListener
 from gnuradio.semcom.guard import GuardedBlock
 from gnuradio.semcom.pdu import feedback_to_pmt
 
@@ -19,10 +21,12 @@ class FeedbackSource(GuardedBlock):
     :class:`gnuradio.semcom.feedback_order.FeedbackOrder`; all else is counted.
 
     Args:
-        endpoint: to listen at, on this machine.
+        endpoint: to listen at.
+        keys: folder of the transmitter's keys, see :mod:`gnuradio.semcom.curve_keys`; empty on
+            one machine.
 
     Raises:
-        ValueError: an endpoint beyond this machine.
+        ValueError: an endpoint beyond this machine and no keys, or keys that cannot be read.
 
     Attributes:
         endpoint: as bound, while the flowgraph runs.
@@ -30,9 +34,10 @@ class FeedbackSource(GuardedBlock):
         heard: messages so far, whatever they were.
     """
 
-    def __init__(self, endpoint: str = "tcp://127.0.0.1:5557") -> None:
+    def __init__(self, endpoint: str = "tcp://127.0.0.1:5557", keys: str = "") -> None:
         super().__init__("semcom_feedback_source")
-        require_local(endpoint)
+        self._keys = keys_or_none(keys)
+        require_endpoint(endpoint, self._keys)
         self.endpoint = endpoint
         self.counters = FeedbackCounters()
         self._listener: FeedbackListener | None = None
@@ -43,7 +48,9 @@ class FeedbackSource(GuardedBlock):
         return 0 if self._listener is None else self._listener.heard
 
     def open(self) -> None:
-        self._listener = FeedbackListener(self.endpoint, self._deliver, self.counters)
+        self._listener = FeedbackListener(
+            self.endpoint, self._deliver, self.counters, keys=self._keys
+        )
         self.endpoint = self._listener.endpoint
 
     def close(self) -> None:

@@ -4,17 +4,20 @@ import math
 import socket
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import zmq
 from gnuradio import gr
+from gnuradio.semcom.curve_keys import load_keys, make_keys
+from gnuradio.semcom.endpoints import require_endpoint
 from gnuradio.semcom.feedback_message import LARGEST_BYTES, NumberedFeedback, from_parts, to_parts
 from gnuradio.semcom.feedback_order import SILENCE_S, FeedbackOrder
 from gnuradio.semcom.feedback_pace import MOST, STRETCH_S, FeedbackPace
 from gnuradio.semcom.feedback_sink import FeedbackSink
-from gnuradio.semcom.feedback_socket import FeedbackListener, FeedbackSender, require_local
+from gnuradio.semcom.feedback_socket import FeedbackListener, FeedbackSender
 from gnuradio.semcom.feedback_source import FeedbackSource
 from gnuradio.semcom.guard import GuardedBlock, check
 from gnuradio.semcom.pdu import feedback_from_pmt, feedback_to_pmt
@@ -164,7 +167,7 @@ def test_one_receiver_is_listened_to_at_a_time() -> None:
     ["tcp://127.0.0.1:5557", "tcp://localhost:1", "tcp://[::1]:5", "ipc:///tmp/x"],
 )
 def test_endpoints_on_this_machine(endpoint: str) -> None:
-    require_local(endpoint)
+    require_endpoint(endpoint)
 
 
 @pytest.mark.parametrize(
@@ -344,3 +347,22 @@ def test_blocks_carry_feedback_between_flowgraphs() -> None:
     check([source, sink, collect])
     assert [report.csi_id for report in collect.reports] == [1, 2, 3]
     assert (sink.sent, sink.dropped, source.heard) == (3, 0, 3)
+
+
+def test_with_keys_only_the_receiver_that_has_them_is_heard(
+    known: ChannelKnowledge, tmp_path: Path
+) -> None:
+    make_keys((tmp_path / "tx", tmp_path / "rx"))
+    keys = load_keys(tmp_path / "tx")
+    listener = FeedbackListener("tcp://127.0.0.1:*", known.learn, known.counters, keys=keys)
+    stranger = FeedbackSender(listener.endpoint)
+    receiver = FeedbackSender(listener.endpoint, load_keys(tmp_path / "rx"))
+    for sender, snr_db in ((stranger, 1.0), (receiver, 9.0)):
+        sender.send(Feedback(snr_db=snr_db, stream_time_s=1.0))
+    until(lambda: listener.heard == 1)
+    assert known.state().snr_db == 9.0
+    for end in (stranger, receiver, listener):
+        end.close()
+    with pytest.raises(ValueError, match="no such file"):
+        FeedbackSink("tcp://192.168.1.2:5557", str(tmp_path))
+    assert FeedbackSink("tcp://192.168.1.2:5557", str(tmp_path / "rx")).sent == 0
