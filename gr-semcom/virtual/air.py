@@ -21,7 +21,7 @@ from semcom_phy.exchange import ComplexArray
 from semcom_phy.tap_process import Multipath
 from semcom_virtual.clock import Clock, ElasticClock
 from semcom_virtual.feeds import RxFeed, TxFeed
-from semcom_virtual.front_end import ReceiveFrontEnd, TransmitFrontEnd
+from semcom_virtual.front_end import ReceiveFrontEnd, TransmitFrontEnd, automatic_gain_db
 from semcom_virtual.link import LAG, Carriers, Link
 from semcom_virtual.radio_model import Imperfections, RadioModel
 
@@ -68,6 +68,7 @@ class PortSettings:
     Attributes:
         tx_freq_hz, rx_freq_hz: of the carriers.
         tx_gain_db, rx_gain_db: of each channel.
+        rx_automatic: of each channel, whether the radio sets its gain itself.
         tx_enabled: whether the transmitter is on.
     """
 
@@ -75,6 +76,7 @@ class PortSettings:
     rx_freq_hz: float = 2.45e9
     tx_gain_db: list[float] = field(default_factory=list)
     rx_gain_db: list[float] = field(default_factory=list)
+    rx_automatic: list[bool] = field(default_factory=list)
     tx_enabled: bool = True
 
 
@@ -96,6 +98,7 @@ class AirPort:
         self.settings = PortSettings(
             tx_gain_db=[model.tx_gain_db.low] * model.tx_channels,
             rx_gain_db=[model.rx_gain_db.low] * model.rx_channels,
+            rx_automatic=[False] * model.rx_channels,
         )
         self.received: ComplexArray | None = None
         self._rate_hz = 1e6
@@ -196,8 +199,8 @@ class AirPort:
 
     def shortest_step_s(self) -> float:
         """That its programs' buffers have room for."""
-        capacities = [feed.capacity for feed in (*self._tx_feeds, *self._rx_feeds)]
-        return min(capacities, default=math.inf) / 2 / self.clock_hz
+        feeds: list[TxFeed | RxFeed] = [*self._tx_feeds, *self._rx_feeds]
+        return min((feed.capacity for feed in feeds), default=math.inf) / 2 / self.clock_hz
 
     def take(self) -> tuple[ComplexArray | None, int]:
         """What goes out at the antennas until now, None for silence; number of the first."""
@@ -234,6 +237,11 @@ class AirPort:
             return None
         samples = self._receiver.receive(signal, stop - first, self.settings.rx_gain_db, rate)
         self.received = samples
+        for channel, automatic in enumerate(self.settings.rx_automatic):
+            if automatic:
+                gain = self.settings.rx_gain_db[channel]
+                gain = automatic_gain_db(samples[channel], gain, self.model.rx_gain_db)
+                self.settings.rx_gain_db[channel] = gain
         return first, samples
 
     def _field(self, first: int, stop: int) -> ComplexArray | None:

@@ -21,6 +21,9 @@ from semcom_phy.exchange import ComplexArray
 PATIENCE_S = 1.0
 """For which an elastic clock waits for a program that neither reads nor writes."""
 
+_EVENTS = 4096
+"""That are kept of a program that never asks for them."""
+
 Convert = Callable[[ComplexArray], ComplexArray]
 
 
@@ -75,6 +78,7 @@ class RxFeed(_Feed):
         channels: that it gives, in this order.
         capacity: samples a channel that wait for the program at most.
         block: samples a channel that are kept or lost together.
+        lost: samples a channel so far.
     """
 
     def __init__(
@@ -94,6 +98,7 @@ class RxFeed(_Feed):
         self._room = 0  # samples, still to come, that are kept: whole blocks
         self._missing = 0  # samples, still to come, that are lost: whole blocks
         self._to_lose = 0  # by force
+        self.lost = 0
         self._end = -1  # the sample that would follow without a break
 
     @property
@@ -124,6 +129,7 @@ class RxFeed(_Feed):
                 self._room -= count
             else:
                 self._missing -= count
+                self.lost += count
             at += count
         self._changed.notify_all()
 
@@ -230,7 +236,8 @@ class TxFeed(_Feed):
         self._dropping = False  # the rest of a burst that was late
         self._tear = 0  # samples of silence that a forced underflow still lasts
         self._force_late = False
-        self._events: list[tuple[str, int]] = []
+        self._events: deque[tuple[str, int]] = deque(maxlen=_EVENTS)
+        self._cycle: ComplexArray | None = None
 
     def write(
         self, samples: ComplexArray, time: int | None, start: bool, end: bool, timeout_s: float
@@ -274,6 +281,13 @@ class TxFeed(_Feed):
             raise FeedClosedError("the radio is gone")
         return accepted
 
+    def repeat(self, samples: ComplexArray) -> None:
+        """Send ``[channels, n]`` over and over again, in place of what is written."""
+        analogue = self._convert(samples)
+        with self._changed:
+            self._cycle = analogue
+            self._wake()
+
     def drained(self, timeout_s: float) -> bool:
         """Wait until all that was written has been sent; whether it has.
 
@@ -293,7 +307,8 @@ class TxFeed(_Feed):
     def events(self) -> list[tuple[str, int]]:
         """What happened since the last call: ``underflow``, ``late`` or ``burst_ack``, when."""
         with self._changed:
-            events, self._events = self._events, []
+            events = list(self._events)
+            self._events.clear()
         return events
 
     def tear(self, count: int) -> None:
@@ -308,6 +323,8 @@ class TxFeed(_Feed):
 
     def covered(self, now: int) -> float:
         """With the lock held: the sample up to which nothing is missing within a burst."""
+        if self._cycle is not None:
+            return math.inf
         at: float = now
         in_burst = self._in_burst
         for piece in self._queue:
@@ -327,6 +344,8 @@ class TxFeed(_Feed):
 
         None for silence. ``first`` never goes back.
         """
+        if self._cycle is not None:
+            return np.take(self._cycle, range(first, first + count), axis=1, mode="wrap")
         out = None
         at, stop = first, first + count
         while at < stop:

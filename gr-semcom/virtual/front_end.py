@@ -14,10 +14,13 @@ import numpy as np
 
 from semcom_phy.exchange import ComplexArray
 from semcom_phy.impairments import unbalance
-from semcom_virtual.radio_model import Imperfections, RadioModel
+from semcom_virtual.radio_model import Imperfections, RadioModel, Range
 
 THERMAL_NOISE_DBM_HZ = -173.975
 """kT at 290 K."""
+
+_AUTOMATIC_LEVEL_DB = -15.0
+"""RMS magnitude that an automatic gain makes for, below full scale."""
 
 
 def noise_power_dbm(model: RadioModel, rate_hz: float) -> float:
@@ -55,6 +58,19 @@ def quantise(samples: ComplexArray, bits: int) -> ComplexArray:
     np.minimum(parts, steps - 1, out=parts)
     parts /= steps
     return samples
+
+
+def automatic_gain_db(samples: ComplexArray, gain_db: float, gains: Range) -> float:
+    """The gain that follows, where a radio sets it itself: fast to fall, slow to rise.
+
+    Args:
+        samples: ``[n]`` that were received last.
+        gain_db: with which they were.
+        gains: that are possible.
+    """
+    power = float(np.mean(np.square(np.abs(samples)))) + 1e-12
+    change = round(_AUTOMATIC_LEVEL_DB - 10 * math.log10(power))
+    return gains.clamp(gain_db + min(max(change, -12), 1))
 
 
 class TransmitFrontEnd:

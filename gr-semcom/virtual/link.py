@@ -59,7 +59,9 @@ class Link:
         seed: tuple[int, ...],
     ) -> None:
         generator = np.random.default_rng(seed)
-        self._fading = channel and channel.realise(rx_channels, tx_channels, generator)
+        self._fading: TapProcess | None = None
+        if channel is not None:
+            self._fading = channel.realise(rx_channels, tx_channels, generator)
         self._delay_s, self._rx, self._tx = delay_s, rx_channels, tx_channels
         self._burst: SampleChannel | None = None
         self._carriers = Carriers(0.0, 1.0, 1.0)
