@@ -24,7 +24,7 @@ from typing import Annotated, Any, NoReturn, get_args
 import typer
 from pydantic import BaseModel
 
-from ota_runner import compare, contact_sheet, report, schemes, sweep, train
+from ota_runner import compare, contact_sheet, keys, report, schemes, sweep, train
 from ota_runner.choice import Choice, choose
 from ota_runner.config import Layer, RunConfig, own_options, read_layer, validated
 from ota_runner.console import say
@@ -39,6 +39,7 @@ SUBCOMMANDS: dict[str, Callable[..., None]] = {
     "schemes": schemes.command,
     "report": report.command,
     "sheet": contact_sheet.command,
+    "keys": keys.command,
 }
 
 _DECIDING = [field.name for field in fields(Choice)]
