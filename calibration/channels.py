@@ -109,5 +109,7 @@ def _rows(
     values: NDArray[np.float64], ratio: NDArray[np.complex128]
 ) -> tuple[tuple[float | None, ...], ...]:
     """Rounded, None where nothing was heard."""
-    heard_db = np.where(ratio == 0, None, values.round(3).astype(object))
-    return tuple(map(tuple, heard_db))
+    return tuple(
+        tuple(None if h == 0 else round(float(value), 3) for value, h in zip(*both, strict=True))
+        for both in zip(values, ratio, strict=True)
+    )

@@ -55,9 +55,6 @@ class Results(Result):
 PROCEDURES = tuple(Results.model_fields)
 """Names, in the order in which they are carried out."""
 
-SILENT = frozenset({"noise_floor", "dc_offset"})
-"""Those that send nothing."""
-
 _NEEDS = {
     "transmit_gain": "receive_gain",
     "clock_offset": "carrier_offset",
@@ -102,7 +99,7 @@ class Calibration:
     failed: dict[str, str] = field(default_factory=dict)
     _toned: bool = False
 
-    def run(self, names: Iterable[str], begins: Callable[[str], None]) -> Results:
+    def run(self, names: Iterable[str], begins: Callable[[str], None]) -> None:
         """Carry procedures out, see :func:`with_needs`.
 
         Args:
@@ -121,6 +118,10 @@ class Calibration:
                 self.results[name] = getattr(self, f"_{name}")()
             except CalibrationError as error:
                 self.failed[name] = str(error)
+
+    @property
+    def found(self) -> Results:
+        """The results so far."""
         return Results.model_validate(self.results)
 
     @property
@@ -166,7 +167,7 @@ class Calibration:
 
     def _snr_table(self) -> SnrTable:
         gain_rx_db = self.receive_with_db
-        found = Results.model_validate(self.results).corrections(gain_rx_db)
+        found = self.found.corrections(gain_rx_db)
         return measure_snr_table(self.bench, gain_rx_db, self.backoff_db, found)
 
     @property

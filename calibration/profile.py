@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import os
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from gnuradio.semcom.radios.bench import Bench, GainRange
+from gnuradio.semcom.radios.bench import GainRange
 from gnuradio.semcom.radios.corrections import Corrections
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
-from semcom_calibration.procedures import Results
+from semcom_calibration.procedures import Calibration, Results
 from semcom_calibration.result import Result
 
 HOLDS_WITHIN = 0.01
@@ -138,30 +139,57 @@ class Profile(Result):
         )
 
 
-def safe_gain_tx_db(results: Results) -> float | None:
-    """Highest transmit gain at which transmitter and receiver stay linear; None for any.
+def make_profile(calibration: Calibration, cabled_db: float | None) -> Profile:
+    """A profile of what was found of a device, as of now.
 
-    A gain at which the receiver is overloaded whatever its own counts; one at which it is so at
-    the receive gain of the SNR table only does not: there it does no harm.
+    Args:
+        calibration: carried out.
+        cabled_db: attenuation of the cable; None for antennas.
     """
-    curve = results.transmit_gain
-    if curve is None:
-        return None
-    ends = [] if curve.compression_db is None else [curve.compression_db]
-    if curve.receiver_overloaded_db is not None:
-        ends.append(curve.points[-1].set_db)
-    return min(ends, default=None)
+    bench = calibration.bench
+    return Profile(
+        radio=bench.radio,
+        model=bench.model,
+        serial=bench.serial,
+        date=datetime.now(UTC).replace(microsecond=0),
+        temperature_c=bench.temperature_c(),
+        freq_hz=bench.freq_hz,
+        rate_hz=bench.rate_hz,
+        tx_antennas=bench.tx_antennas,
+        rx_antennas=bench.rx_antennas,
+        gain_tx=_gains(bench.gain_tx),
+        gain_rx=_gains(bench.gain_rx),
+        receive_with_db=calibration.receive_with_db,
+        wiring=Wiring(cabled_db=cabled_db),
+        limits=Limits(highest_gain_tx_db=_harmless_to_db(calibration)),
+        results=calibration.found,
+    )
 
 
-def describe_gains(gains: GainRange) -> Gains:
-    """A bench's range as a profile has it."""
+def _gains(gains: GainRange) -> Gains:
     return Gains(low_db=gains.low, high_db=gains.high, step_db=gains.step)
 
 
-def file_name(bench: Bench) -> str:
-    """Under which a device's profile is kept: one a device, frequency and rate."""
-    serial = "".join(letter if letter.isalnum() else "-" for letter in bench.serial)
-    return f"{bench.radio}-{serial}-{bench.freq_hz / 1e6:g}MHz-{bench.rate_hz / 1e6:g}MSps.yaml"
+def _harmless_to_db(calibration: Calibration) -> float:
+    """Highest transmit gain that was tried and harmed nobody.
+
+    It is no higher than the transmitter's compression point, nor than what the receiver takes at
+    its lowest gain.
+    """
+    ends = [calibration.bench.gain_tx.high]
+    curve = calibration.found.transmit_gain
+    if curve is not None and curve.compression_db is not None:
+        ends.append(curve.compression_db)
+    if curve is not None and curve.receiver_overloaded_db is not None:
+        ends.append(curve.points[-1].set_db)
+    return min(ends)
+
+
+def file_name(profile: Profile) -> str:
+    """Under which it is kept: one a device, frequency and rate."""
+    serial = "".join(letter if letter.isalnum() else "-" for letter in profile.serial)
+    freq, rate = profile.freq_hz / 1e6, profile.rate_hz / 1e6
+    return f"{profile.radio}-{serial}-{freq:.6g}MHz-{rate:.6g}MSps.yaml"
 
 
 def read_profile(path: Path) -> Profile:

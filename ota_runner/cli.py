@@ -24,12 +24,13 @@ from typing import Annotated, Any, NoReturn, get_args
 import typer
 from pydantic import BaseModel
 
-from ota_runner import compare, contact_sheet, keys, report, schemes, sweep, train
+from ota_runner import calibrate, compare, contact_sheet, keys, report, schemes, sweep, train
 from ota_runner.choice import Choice, choose
 from ota_runner.config import Layer, RunConfig, own_options, read_layer, validated
 from ota_runner.console import say
 from ota_runner.errors import ExitCode, RadioUnavailable, RunnerError, UsageError, one_line
 from ota_runner.main_job import Invocation, main_job, stored_layer
+from ota_runner.radios import RadioChoice, choose_radio
 from ota_runner.two_hosts import HOSTS
 
 SUBCOMMANDS: dict[str, Callable[..., None]] = {
@@ -40,6 +41,7 @@ SUBCOMMANDS: dict[str, Callable[..., None]] = {
     "report": report.command,
     "sheet": contact_sheet.command,
     "keys": keys.command,
+    "calibrate": calibrate.command,
 }
 
 _DECIDING = [field.name for field in fields(Choice)]
@@ -105,7 +107,7 @@ def _dispatch(words: list[str], verbose: bool) -> int:
     if words and words[0] in HOSTS:
         return _run(words[1:], verbose, words[0])
     if words and words[0] in SUBCOMMANDS:
-        return _call(_program(), words)
+        return _call(_program(radio=_radio_of(words)), words)
     if not words:
         return _call(_program(), ["--help"])
     return _run(words, verbose)
@@ -169,8 +171,21 @@ def _layers_before_parsing(words: list[str]) -> list[Layer]:
     return [layer for layer in layers if layer is not None]
 
 
+def _radio_of(words: list[str]) -> RadioChoice | None:
+    """The radio that a subcommand's ``--radio`` names; None where it takes no radio's options."""
+    if not _takes_others(SUBCOMMANDS[words[0]]):
+        return None
+    scanner = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    scanner.add_argument("--radio", nargs="?")
+    name = scanner.parse_known_args(words)[0].radio
+    return None if name is None else choose_radio(name)
+
+
 def _program(
-    choice: Choice | None = None, options: dict[str, Any] | None = None, host: str | None = None
+    choice: Choice | None = None,
+    options: dict[str, Any] | None = None,
+    host: str | None = None,
+    radio: RadioChoice | None = None,
 ) -> typer.Typer:
     """The program with a run's options; calling it puts their values into ``options``.
 
@@ -178,11 +193,12 @@ def _program(
         choice: what brings options besides; None for none.
         options: takes the values.
         host: one of ``tx`` and ``rx`` with its own; None for the main job and all subcommands.
+        radio: whose options go with subcommands that take any; None for none.
     """
     program = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     commands = {} if host else {**{name: _named(name) for name in HOSTS}, **SUBCOMMANDS}
     for name, command in commands.items():
-        program.command(name)(command)
+        program.command(name)(_with_options_of(radio, command))
 
     def main_options(**values: Any) -> None:
         if options is not None:
@@ -209,6 +225,32 @@ def _program(
     else:
         program.callback(invoke_without_command=True, help=about)(main_options)
     return program
+
+
+def _takes_others(command: Callable[..., None]) -> bool:
+    """Whether a subcommand takes ``**options``: those of the radio that its ``--radio`` names."""
+    kinds = [parameter.kind for parameter in inspect.signature(command).parameters.values()]
+    return inspect.Parameter.VAR_KEYWORD in kinds
+
+
+def _with_options_of(
+    radio: RadioChoice | None, command: Callable[..., None]
+) -> Callable[..., None]:
+    """A subcommand, with a radio's options in the place of its ``**options`` if it has any."""
+    if not _takes_others(command):
+        return command
+    *parameters, _ = inspect.signature(command, eval_str=True).parameters.values()
+    if radio is not None:
+        panel = f"Options of --radio {radio.name}"
+        parameters += _parameters(radio.options, own_options(radio.options), panel)
+
+    def with_options(**values: Any) -> None:
+        command(**values)
+
+    with_options.__doc__ = command.__doc__
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {p.name: p.annotation for p in parameters}
+    return with_options
 
 
 def _named(host: str) -> Callable[..., None]:
