@@ -15,7 +15,6 @@ from gnuradio.semcom.radios.base import (
     RadioConfig,
     RadioConfigError,
     RadioLostError,
-    RadioOpenError,
 )
 from gnuradio.semcom.radios.corrections import Corrections
 from gnuradio.semcom.radios.device import DeviceConfig, Finite, require_leave_to_transmit
@@ -23,8 +22,8 @@ from gnuradio.semcom.radios.pluto_adi import AdiSink, AdiSource
 from gnuradio.semcom.radios.pluto_device import RX_DATA, TX_DATA, PlutoDevice
 from gnuradio.semcom.radios.pluto_iio import IioSink, IioSource
 from gnuradio.semcom.radios.pluto_limits import AD9361, default_buffer_size, gain_range_rx_db
+from gnuradio.semcom.radios.pluto_switch_off import off_at_the_end
 from gnuradio.semcom.radios.pluto_watch import IioWatch, StuckWatch
-from gnuradio.semcom.radios.transmit_guardian import TransmitGuardian
 from pydantic import Field, model_validator
 
 from semcom_phy.impairments import frame_power
@@ -133,8 +132,7 @@ class PlutoRadio(Radio):
         }
         self._sink: AdiSink | IioSink | None = None
         self._source: AdiSource | IioSource | None = None
-        self._guardian: TransmitGuardian | None = None
-        self._off: weakref.finalize[Any, PlutoRadio] | None = None
+        self._off: weakref.finalize[Any, Any] | None = None
         self._watch = StuckWatch()
         self._iio_watch = IioWatch(self._device, self.events)
         self._gone: RadioLostError | None = None
@@ -169,13 +167,10 @@ class PlutoRadio(Radio):
         gain_db = _LOW_GAIN_TX_DB if config.gain_tx_db is None else config.gain_tx_db
         require_leave_to_transmit(self.name, config, gain_db, self.corrections)
         rate_hz, device = self.numerology.sample_rate, self._device
-        self._guardian = TransmitGuardian(self.name, self._reopen())
-        self._off = weakref.finalize(self, _switch_off, device, self._guardian)
-        device.switch_transmitter_off()
+        self._off = off_at_the_end(self, device, config)
         device.set_kernel_buffers(TX_DATA, config.kernel_buffers)
         self._actual["tx_freq_hz"] = device.set_tx_freq_hz(config.freq_hz)
-        bandwidth = config.bandwidth_tx_hz or self._bandwidth_hz()
-        self._actual["tx_bandwidth_hz"] = device.set_tx_bandwidth_hz(bandwidth)
+        self._actual["tx_bandwidth_hz"] = device.set_tx_bandwidth_hz(config.bandwidth_tx_hz)
         scale = 10 ** (-config.backoff_db / 20) / math.sqrt(frame_power(self.numerology))
         sink: AdiSink | IioSink
         if config.backend == "adi":
@@ -185,10 +180,6 @@ class PlutoRadio(Radio):
         device.switch_transmitter_on()
         self._actual["gain_tx_db"] = device.set_gain_tx_db(gain_db)
         return sink
-
-    def _reopen(self) -> PlutoConfig:
-        """How to find this very device again."""
-        return self._options.model_copy(update={"uri": self._device.uri})
 
     @property
     def source(self) -> gr.basic_block:
@@ -201,8 +192,7 @@ class PlutoRadio(Radio):
         device.set_kernel_buffers(RX_DATA, config.kernel_buffers)
         frequency = config.freq_hz + self.corrections.carrier_hz
         self._actual["rx_freq_hz"] = device.set_rx_freq_hz(frequency)
-        bandwidth = config.bandwidth_rx_hz or self._bandwidth_hz()
-        self._actual["rx_bandwidth_hz"] = device.set_rx_bandwidth_hz(bandwidth)
+        self._actual["rx_bandwidth_hz"] = device.set_rx_bandwidth_hz(config.bandwidth_rx_hz)
         gain_db = None
         if config.gain_mode == "manual":
             gain_db = _MIDDLE_GAIN_RX_DB if config.gain_rx_db is None else config.gain_rx_db
@@ -220,10 +210,6 @@ class PlutoRadio(Radio):
             self.events,
             self._lost_by,
         )
-
-    def _bandwidth_hz(self) -> float:
-        limits = self._device.limits.bandwidth_hz
-        return min(max(self.numerology.sample_rate, limits.low), limits.high)
 
     @property
     def blocks(self) -> tuple[gr.basic_block, ...]:
@@ -286,13 +272,3 @@ class PlutoRadio(Radio):
 
     def describe(self) -> dict[str, Any]:
         return {**super().describe(), "device": dict(self._actual)}
-
-
-def _switch_off(device: PlutoDevice, guardian: TransmitGuardian) -> None:
-    """At the end, in whatever way it comes; the guardian tries again if this fails."""
-    try:
-        device.switch_transmitter_off()
-    except RadioOpenError as error:
-        _log.error("%s", error)
-        return
-    guardian.dismiss()

@@ -9,7 +9,7 @@ from typing import Any
 
 from gnuradio.semcom.radios.base import RadioConfigError, RadioOpenError
 from gnuradio.semcom.radios.pluto_discovery import library, open_pluto, serial_of
-from gnuradio.semcom.radios.pluto_limits import Limits, Range, chip_limits
+from gnuradio.semcom.radios.pluto_limits import Range, chip_limits
 
 RX_DATA = "cf-ad9361-lpc"
 TX_DATA = "cf-ad9361-dds-core-lpc"
@@ -18,8 +18,8 @@ _TX_UNDERFLOW, _RX_OVERFLOW = 1, 4
 _FREQ_TOLERANCE_HZ = 16  # the synthesisers' steps at 6 GHz are a few Hz
 _RATE_TOLERANCE = 1e-5
 _BANDWIDTH_TOLERANCE = 0.01
-_GAIN_TX_TOLERANCE_DB = 0.13  # steps of 0.25 dB
-_GAIN_RX_TOLERANCE_DB = 0.51  # steps of 1 dB
+_GAIN_TX_TOLERANCE_DB = 0.25  # a step
+_GAIN_RX_TOLERANCE_DB = 1.0  # a step
 
 _GONE = {errno.ETIMEDOUT, errno.EPIPE, errno.ENODEV, errno.ECONNRESET, errno.EBADF, errno.EIO}
 
@@ -35,7 +35,7 @@ class PlutoDevice:
         adi: pyadi-iio's object, which streams too.
         uri: by which it was opened.
         model, serial, firmware, chip: as it says itself.
-        limits: of this device.
+        limits: of its chip.
 
     Raises:
         RadioOpenError: it is not there or not what was asked for.
@@ -59,7 +59,7 @@ class PlutoDevice:
         self.adi = kind(uri_ctx=context)
         self.adi.tx_enabled_channels = list(range(tx_antennas))
         self.adi.rx_enabled_channels = list(range(rx_antennas))
-        self.limits = self._own_limits()
+        self.limits = chip_limits(self.chip)
 
     def _require_channels(self) -> None:
         for data, output, antennas in (
@@ -74,17 +74,6 @@ class PlutoDevice:
                     f"{self.firmware}) has one antenna each way, and two are asked: on a Pluto of "
                     "revision C or later `fw_setenv mode 2r2t` and a restart give it two"
                 )
-
-    def _own_limits(self) -> Limits:
-        """Of the chip, narrowed to what the driver says."""
-        chip = chip_limits(self.chip)
-        return Limits(
-            self._available(chip.freq_hz, "altvoltage0", True, "frequency_available"),
-            self._available(chip.rate_hz, "voltage0", False, "sampling_frequency_available"),
-            self._available(chip.bandwidth_hz, "voltage0", False, "rf_bandwidth_available"),
-            self._available(chip.gain_tx_db, "voltage0", True, "hardwaregain_available"),
-            chip.gain_rx_db,
-        )
 
     def gain_range_rx_db(self) -> Range:
         """Of the receiver at the frequency it is tuned to."""
@@ -118,27 +107,34 @@ class PlutoDevice:
 
     def set_tx_freq_hz(self, freq_hz: float) -> float:
         """Tune the transmitter; what was read back."""
-        self._require("carrier frequency", self.limits.freq_hz, freq_hz)
-        return self._set("tx_lo", round(freq_hz), "transmit frequency", "Hz", _FREQ_TOLERANCE_HZ)
+        return self._tune("tx_lo", "transmit frequency", "altvoltage1", freq_hz)
 
     def set_rx_freq_hz(self, freq_hz: float) -> float:
         """Tune the receiver; what was read back."""
-        self._require("carrier frequency", self.limits.freq_hz, freq_hz)
-        return self._set("rx_lo", round(freq_hz), "receive frequency", "Hz", _FREQ_TOLERANCE_HZ)
+        return self._tune("rx_lo", "receive frequency", "altvoltage0", freq_hz)
 
-    def set_tx_bandwidth_hz(self, bandwidth_hz: float) -> float:
-        """Choose the transmitter's analogue filter; what was read back."""
-        self._require("transmit bandwidth", self.limits.bandwidth_hz, bandwidth_hz)
-        tolerance = bandwidth_hz * _BANDWIDTH_TOLERANCE
-        value = round(bandwidth_hz)
-        return self._set("tx_rf_bandwidth", value, "transmit bandwidth", "Hz", tolerance)
+    def _tune(self, name: str, what: str, channel: str, freq_hz: float) -> float:
+        limits = self._available(self.limits.freq_hz, channel, True, "frequency_available")
+        self._require(what, limits, freq_hz)
+        return self._set(name, round(freq_hz), what, "Hz", _FREQ_TOLERANCE_HZ)
 
-    def set_rx_bandwidth_hz(self, bandwidth_hz: float) -> float:
-        """Choose the receiver's analogue filter; what was read back."""
-        self._require("receive bandwidth", self.limits.bandwidth_hz, bandwidth_hz)
-        tolerance = bandwidth_hz * _BANDWIDTH_TOLERANCE
-        value = round(bandwidth_hz)
-        return self._set("rx_rf_bandwidth", value, "receive bandwidth", "Hz", tolerance)
+    def set_tx_bandwidth_hz(self, bandwidth_hz: float | None) -> float:
+        """Choose the transmitter's analogue filter, None for the sample rate; what was read."""
+        return self._filter("tx_rf_bandwidth", "transmit bandwidth", True, bandwidth_hz)
+
+    def set_rx_bandwidth_hz(self, bandwidth_hz: float | None) -> float:
+        """Choose the receiver's analogue filter, None for the sample rate; what was read."""
+        return self._filter("rx_rf_bandwidth", "receive bandwidth", False, bandwidth_hz)
+
+    def _filter(self, name: str, what: str, output: bool, bandwidth_hz: float | None) -> float:
+        limits = self._available(
+            self.limits.bandwidth_hz, "voltage0", output, "rf_bandwidth_available"
+        )
+        if bandwidth_hz is None:
+            bandwidth_hz = min(max(float(self.adi.sample_rate), limits.low), limits.high)
+        self._require(what, limits, bandwidth_hz)
+        value, tolerance = round(bandwidth_hz), bandwidth_hz * _BANDWIDTH_TOLERANCE
+        return self._set(name, value, what, "Hz", tolerance)
 
     def set_gain_tx_db(self, gain_db: float) -> float:
         """Set all transmit antennas' gain, not above 0 dB; what was read back of the last."""
