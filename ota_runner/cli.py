@@ -204,12 +204,12 @@ def _program(
         if options is not None:
             options.update(values)
 
-    names = HOSTS[host].of_run if host else RunConfig.model_fields
-    parameters = _parameters(RunConfig, {name: name for name in names}, "Options of every run")
+    of_run = HOSTS[host].of_run if host else tuple(RunConfig.model_fields)
+    parameters = _parameters(RunConfig, {name: name for name in of_run}, "Options of every run")
     if host:
         own = HOSTS[host].options
-        names = {name: name for name in own.model_fields}
-        parameters = _parameters(own, names, f"Options of {host}") + parameters
+        of_host = {name: name for name in own.model_fields}
+        parameters = _parameters(own, of_host, f"Options of {host}") + parameters
     for option in _DECIDING if choice else ():
         chosen = getattr(choice, option)
         panel = f"Options of --{option} {chosen.name}"

@@ -340,7 +340,8 @@ def test_bits_that_are_wrong_although_every_crc_holds_are_found(quantised: str) 
     assert record.wrong is False
     [section] = sent.sections
     assert isinstance(section, DigitalSection)
-    other = Transmission((DigitalSection(1 - section.bits, section.mcs),), 16, 24, sent.label)
+    inverted = (1 - section.bits).astype(np.uint8)
+    other = Transmission((DigitalSection(inverted, section.mcs),), 16, 24, sent.label)
     [record] = arrival_of(report, None, other, None).digital
     assert record.wrong is True
     short = report.model_copy(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,7 +122,8 @@ def precoded(delay: int, pictures: int = 3) -> tuple[list[ComplexArray], list[in
         ChannelKnowledge(7.0, waveform, delay),
         CsiReports(waveform, 6, per_picture=delay > 0),
     )
-    options = {"channel": "rayleigh", "doppler_hz": 5.0, "channel_continues": True, "seed": 3}
+    options: dict[str, Any] = {"channel": "rayleigh", "doppler_hz": 5.0, "seed": 3}
+    options["channel_continues"] = True
     radio = open_radio("loopback", waveform, snr_db=15, **options)
     symbols, numbers = [], []
     with FlowgraphLink(
@@ -157,7 +159,7 @@ def test_a_frame_lost_between_frames_that_wait_loses_no_other(lost: int) -> None
     framer = Framer(waveform, stop_and_wait=True)
     frame = max(air_samples(picture, waveform) // 4, 1)
     begin = lost * (frame + framer.pause_samples) / waveform.sample_rate
-    burst = {"interferer_db": 40, "interferer_start_s": begin}
+    burst: dict[str, Any] = {"interferer_db": 40, "interferer_start_s": begin}
     burst["interferer_length_s"] = frame / waveform.sample_rate
     radio = open_radio("loopback", waveform, snr_db=15, **burst)
     with FlowgraphLink(
@@ -230,7 +232,7 @@ def test_a_seed_reproduces_a_run_whatever_the_scheduler_does() -> None:
 
 def test_a_picture_is_received_the_same_whatever_was_sent_before_it() -> None:
     def receive(numbers: range) -> ComplexArray:
-        options = {"snr_db": 5, "seed": 8, "cfo_hz": 500, "delay_samples": 12.5, "sco_ppm": 20}
+        options: dict[str, Any] = {"snr_db": 5, "seed": 8, "cfo_hz": 500, "delay_samples": 12.5, "sco_ppm": 20}
         with FlowgraphLink(open_radio("loopback", NARROW, **options), NARROW) as link:
             for number in numbers:
                 link.send(number, transmission(14_000), STATE)
