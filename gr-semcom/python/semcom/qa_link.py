@@ -232,7 +232,13 @@ def test_a_seed_reproduces_a_run_whatever_the_scheduler_does() -> None:
 
 def test_a_picture_is_received_the_same_whatever_was_sent_before_it() -> None:
     def receive(numbers: range) -> ComplexArray:
-        options: dict[str, Any] = {"snr_db": 5, "seed": 8, "cfo_hz": 500, "delay_samples": 12.5, "sco_ppm": 20}
+        options: dict[str, Any] = {
+            "snr_db": 5,
+            "seed": 8,
+            "cfo_hz": 500,
+            "delay_samples": 12.5,
+            "sco_ppm": 20,
+        }
         with FlowgraphLink(open_radio("loopback", NARROW, **options), NARROW) as link:
             for number in numbers:
                 link.send(number, transmission(14_000), STATE)
