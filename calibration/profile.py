@@ -176,6 +176,8 @@ def _harmless_to_db(calibration: Calibration) -> float:
     It is no higher than the transmitter's compression point, nor than what the receiver takes at
     its lowest gain.
     """
+    if "transmit_gain" in calibration.failed:
+        return calibration.bench.gain_tx.low
     ends = [calibration.bench.gain_tx.high]
     curve = calibration.found.transmit_gain
     if curve is not None and curve.compression_db is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from gnuradio.semcom.radios.bench import Bench
 
-from semcom_calibration.gain_curve import GainCurve, close_in, fit_gain_curve
+from semcom_calibration.errors import CalibrationError
+from semcom_calibration.gain_curve import FEWEST, GainCurve, close_in, fit_gain_curve
 from semcom_calibration.gains import settable, spread
 from semcom_calibration.receive_gain import CLEAR_DB
 from semcom_calibration.tone import hear_tone
@@ -48,7 +49,7 @@ def measure_transmit_gain(bench: Bench, receive: GainCurve) -> TransmitGain:
         receive: its receive gain.
 
     Raises:
-        CalibrationError: no tone is heard at enough gains.
+        CalibrationError: no tone is heard at enough gains, or the receiver is overloaded at most.
     """
     ladder = _Ladder(bench, receive)
     points: dict[float, float] = {}
@@ -60,6 +61,11 @@ def measure_transmit_gain(bench: Bench, receive: GainCurve) -> TransmitGain:
             break
         if measured is not None:
             points[gain_db] = measured
+    if overloaded is not None and len(points) < FEWEST:
+        raise CalibrationError(
+            f"too little attenuation: from a transmit gain of {overloaded:g} dB on, the receiver "
+            "is overloaded at its lowest gain: add attenuators"
+        )
     close_in(points, ladder.measure, bench.gain_tx)
     curve = fit_gain_curve(points)
     return TransmitGain(**curve.model_dump(), receiver_overloaded_db=overloaded)
