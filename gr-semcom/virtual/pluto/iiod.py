@@ -16,7 +16,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from semcom_virtual.feeds import FeedClosedError
 from semcom_virtual.pluto.iio_context import Attribute, Context, Device, IioError
 
 _VERSION = "0.24.virtual"
