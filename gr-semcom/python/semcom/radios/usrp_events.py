@@ -54,9 +54,10 @@ class UsrpEvents(GuardedBlock):
 
     def _on_event(self, message: Pmt) -> None:
         event = pmt.cdr(message)
-        channel = pmt.to_long(pmt.dict_ref(event, _CHANNEL, pmt.from_long(0)))
-        codes = pmt.to_python(pmt.dict_ref(event, _EVENT_CODE, pmt.PMT_NIL)) or ()
-        for code in codes:
+        channel = pmt.to_python(pmt.dict_ref(event, _CHANNEL, pmt.from_long(0)))
+        codes = pmt.dict_ref(event, _EVENT_CODE, pmt.PMT_NIL)
+        for index in range(pmt.length(codes)):
+            code = pmt.symbol_to_string(pmt.nth(index, codes))
             if code == "time_error":
                 self._on_late()
             elif code in _MEANS:
