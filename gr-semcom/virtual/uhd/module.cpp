@@ -10,7 +10,7 @@ namespace semcom {
 namespace {
 
 //! Devices that fit the hint; none where no air runs.
-uhd::device_addrs_t find(const uhd::device_addr_t& hint)
+uhd::device_addrs_t find_virtual(const uhd::device_addr_t& hint)
 {
     const std::string address = air_address();
     if (address.empty() or hint.get("type", "virtual") != "virtual") {
@@ -37,7 +37,7 @@ uhd::device_addrs_t find(const uhd::device_addr_t& hint)
     return found;
 }
 
-uhd::device::sptr make(const uhd::device_addr_t& args)
+uhd::device::sptr make_virtual(const uhd::device_addr_t& args)
 {
     return std::make_shared<VirtualDevice>(air_address(), args);
 }
@@ -48,5 +48,5 @@ uhd::device::sptr make(const uhd::device_addr_t& args)
 
 UHD_STATIC_BLOCK(register_virtual_device)
 {
-    uhd::device::register_device(&semcom::find, &semcom::make, uhd::device::USRP);
+    uhd::device::register_device(&semcom::find_virtual, &semcom::make_virtual, uhd::device::USRP);
 }

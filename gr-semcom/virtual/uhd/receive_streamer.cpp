@@ -13,7 +13,7 @@ namespace {
 
 constexpr double COMMAND_S = 10.0;
 
-uhd::rx_metadata_t error(Code code, const uhd::time_spec_t& time)
+uhd::rx_metadata_t metadata_of(Code code, const uhd::time_spec_t& time)
 {
     uhd::rx_metadata_t metadata;
     metadata.error_code    = code;
@@ -69,12 +69,12 @@ bool ReceiveStreamer::next_packet(double timeout)
     }
     const Header& header = _connection->header();
     if (header.kind == Kind::LATE_COMMAND) {
-        _error = error(Code::ERROR_CODE_LATE_COMMAND, _clock->time_of(header.time));
+        _error = metadata_of(Code::ERROR_CODE_LATE_COMMAND, _clock->time_of(header.time));
         return true;
     }
     if (not(header.flags & FIRST) and header.time != _expected) {
         UHD_LOG_FASTPATH("O");
-        _error = error(Code::ERROR_CODE_OVERFLOW, _clock->time_of(_expected));
+        _error = metadata_of(Code::ERROR_CODE_OVERFLOW, _clock->time_of(_expected));
     }
     _packet   = _connection->body().size() / (_channels * sizeof(std::complex<float>));
     _taken    = 0;

@@ -8,7 +8,6 @@ namespace semcom {
 
 namespace {
 
-constexpr size_t CHANNELS     = 2;
 constexpr size_t MOST_SAMPLES = 8192;
 
 } // namespace

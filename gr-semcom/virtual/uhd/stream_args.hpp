@@ -7,6 +7,9 @@
 
 namespace semcom {
 
+//! Of a device, in each direction.
+constexpr size_t CHANNELS = 2;
+
 //! \throws uhd::index_error more than there are, or one twice
 std::vector<size_t> channels_of(const uhd::stream_args_t& args);
 

@@ -54,19 +54,25 @@ size_t TransmitStreamer::send(const buffs_type& buffers,
     const uhd::tx_metadata_t& metadata,
     double timeout)
 {
+    if (samples == 0 and metadata.start_of_burst) {
+        _announced = metadata; // as UHD does: it is for the samples that follow
+        return 0;
+    }
     if (samples == 0 and not(metadata.end_of_burst and _in_burst)) {
         return 0;
     }
+    const uhd::tx_metadata_t begin =
+        _announced and not metadata.has_time_spec ? *_announced : metadata;
     const Deadline deadline = after(timeout);
     size_t sent             = 0;
     do {
         const size_t count = std::min(samples - sent, _most_samples);
         Header header{Kind::SAMPLES};
-        if (sent == 0 and metadata.has_time_spec and samples > 0) {
+        if (sent == 0 and samples > 0 and begin.has_time_spec) {
             header.flags |= TIMED;
-            header.time = _clock->sample_at(metadata.time_spec);
+            header.time = _clock->sample_at(begin.time_spec);
         }
-        if (not _in_burst or (sent == 0 and metadata.start_of_burst)) {
+        if (not _in_burst or (sent == 0 and begin.start_of_burst)) {
             header.flags |= FIRST;
         }
         const bool last = metadata.end_of_burst and sent + count == samples;
@@ -76,6 +82,7 @@ size_t TransmitStreamer::send(const buffs_type& buffers,
         if (not send_packet(buffers, sent, count, header, deadline)) {
             break;
         }
+        _announced.reset();
         _in_burst = not last;
         sent += count;
     } while (sent < samples);

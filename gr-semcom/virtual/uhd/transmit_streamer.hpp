@@ -6,6 +6,7 @@
 #include "sample_format.hpp"
 #include <uhd/stream.hpp>
 #include <mutex>
+#include <optional>
 
 namespace semcom {
 
@@ -48,6 +49,7 @@ private:
     const std::shared_ptr<DeviceClock> _clock;
     const std::unique_ptr<Connection> _connection;
     bool _in_burst = false;
+    std::optional<uhd::tx_metadata_t> _announced; // start of a burst whose samples follow
     std::vector<std::complex<float>> _converted;
     std::timed_mutex _events;
 };

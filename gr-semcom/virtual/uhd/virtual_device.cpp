@@ -15,7 +15,6 @@ namespace semcom {
 namespace {
 
 const uhd::fs_path BOARD = "/mboards/0";
-constexpr size_t CHANNELS = 2;
 
 uhd::property_tree::sptr new_tree()
 {
