@@ -156,7 +156,7 @@ def test_what_cannot_be_played_is_refused(
 
 
 def test_a_place_without_recordings_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableRecording, match="there is no .*nowhere"):
+    with pytest.raises(UnreadableRecording, match=r"there is no .*nowhere"):
         recording_files(tmp_path / "nowhere")
     with pytest.raises(UnreadableRecording, match="holds no SigMF recording"):
         recording_files(tmp_path)
