@@ -148,7 +148,9 @@ def _frequency(samples: ComplexArray) -> float:
     frequencies = scipy.fft.fftfreq(padded)
     periodogram[np.abs(frequencies) < _LOWEST] = 0
     coarse = float(frequencies[np.argmax(periodogram)])
-    straight = samples * np.exp(-2j * np.pi * coarse * np.arange(count))
+    # An offset would leak into the thirds.
+    centred = samples - samples.mean(axis=1, keepdims=True)
+    straight = centred * np.exp(-2j * np.pi * coarse * np.arange(count))
     third = count // 3
     first, last = straight[:, :third].sum(axis=1), straight[:, -third:].sum(axis=1)
     return coarse + float(np.angle(np.vdot(first, last))) / (2 * np.pi * (count - third))
