@@ -176,7 +176,6 @@ class Receiver:
         # Verification looks one OFDM symbol back.
         keep = self._position - self.numerology.samples_per_symbol
         self._buffer.discard(keep if self._found is None else min(keep, self._found.start))
-        return frames
 
     def _step(self, frames: list[ReceivedFrame], final: bool) -> bool:
         """Do the next thing if the samples for it are there; tell whether to go on."""

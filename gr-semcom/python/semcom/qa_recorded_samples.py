@@ -29,9 +29,9 @@ def write(
     folder: Path,
     datatype: str,
     values: ComplexArray = VALUES,
+    fields: dict[str, Any] | None = None,
     name: str = "received-0",
     annotations: list[dict[str, Any]] | None = None,
-    **fields: Any,
 ) -> Path:
     """A recording; of ``[n, antennas]`` values an interleaved one."""
     kind = sigmf.sigmffile.dtype_info(datatype)["component_dtype"]
@@ -41,7 +41,8 @@ def write(
         parts = np.clip(parts * half, -half, half - 1) + (half if kind.kind == "u" else 0)
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.sigmf-data").write_bytes(parts.astype(kind).tobytes())
-    told = {"core:datatype": datatype, "core:version": "1.2.0", "core:sample_rate": 1e6} | fields
+    told = {"core:datatype": datatype, "core:version": "1.2.0", "core:sample_rate": 1e6}
+    told |= fields or {}
     metadata = {
         "global": {key: value for key, value in told.items() if value is not None},
         "captures": [{"core:sample_start": 0}],
@@ -68,7 +69,7 @@ def test_complex_samples_of_every_kind_are_read(datatype: str, tmp_path: Path) -
 @pytest.mark.parametrize("datatype", ["cf32_le", "ci16_le"])
 def test_antennas_may_be_interleaved(datatype: str, tmp_path: Path) -> None:
     both = np.stack([VALUES, VALUES[::-1]], axis=1)
-    path = write(tmp_path, datatype, both, **{"core:num_channels": 2})
+    path = write(tmp_path, datatype, both, {"core:num_channels": 2})
     assert np.allclose(RecordedSamples([path], PAIR).read(range(3)), both.T, atol=1e-4)
 
 
@@ -82,7 +83,7 @@ def test_antennas_of_different_lengths_are_cut_to_the_shorter(tmp_path: Path) ->
 
 
 def test_pictures_are_found_as_far_as_samples_go(tmp_path: Path) -> None:
-    annotations = [
+    annotations: list[dict[str, Any]] = [
         {"core:sample_start": 0, "core:sample_count": 1, "semcom:picture": 4},
         {"core:sample_start": 1, "core:sample_count": 1, "core:label": "not ours"},
         {"core:sample_start": 1, "core:sample_count": 500, "semcom:picture": 5},
@@ -107,7 +108,7 @@ def test_a_recording_of_many_parts_is_found(tmp_path: Path) -> None:
 
 
 def _damaged(folder: Path) -> Path:
-    path = write(folder, "cf32_le", **{"core:sha512": "0" * 128})
+    path = write(folder, "cf32_le", fields={"core:sha512": "0" * 128})
     assert path.exists()
     return path
 
@@ -121,12 +122,14 @@ def _text(content: str) -> Callable[[Path], Path]:
     return make
 
 
-def _of(datatype: str, values: ComplexArray = VALUES, **fields: Any) -> Callable[[Path], Path]:
-    return lambda folder: write(folder, datatype, values, **fields)
+def _of(datatype: str, values: ComplexArray = VALUES, **core: Any) -> Callable[[Path], Path]:
+    fields = {f"core:{key}": value for key, value in core.items()}
+    return lambda folder: write(folder, datatype, values, fields)
 
 
 def _waveform(numerology: Numerology) -> Callable[[Path], Path]:
-    return _of("cf32_le", **{"semcom:numerology": asdict(numerology)})
+    fields = {"semcom:numerology": asdict(numerology)}
+    return lambda folder: write(folder, "cf32_le", fields=fields)
 
 
 @pytest.mark.parametrize(
@@ -139,10 +142,10 @@ def _waveform(numerology: Numerology) -> Callable[[Path], Path]:
         (_text('{"global": {"core:datatype": "cf32_le"}, "annotations": []}'), "SigMF"),
         (_of("cf32_le", VALUES[:0]), "SigMF|no samples"),
         (_of("rf32_le"), "real samples"),
-        (_of("cf32_le", **{"core:sample_rate": 2e6}), "2e.06 samples a second, not 1e.06"),
-        (_of("cf32_le", **{"core:sample_rate": None}), "no sample rate"),
-        (_of("cf32_le", **{"core:sample_rate": "fast"}), "is no SigMF recording"),
-        (_of("cf32_le", np.stack([VALUES] * 2, 1), **{"core:num_channels": 2}), "2 receive"),
+        (_of("cf32_le", sample_rate=2e6), "2e.06 samples a second, not 1e.06"),
+        (_of("cf32_le", sample_rate=None), "no sample rate"),
+        (_of("cf32_le", sample_rate="fast"), "is no SigMF recording"),
+        (_of("cf32_le", np.stack([VALUES] * 2, 1), num_channels=2), "2 receive"),
         (_waveform(replace(NARROW, spreading="dft")), "spreading dft, not none.*--numerology"),
         (_waveform(PAIR), "rx_antennas 2, not 1.*--antennas"),
     ],

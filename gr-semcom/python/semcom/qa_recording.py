@@ -25,7 +25,12 @@ from semcom_phy.fragments import air_samples
 
 NARROW = numerology("narrow")
 PICTURE = transmission(25_000)
-LOSSY = {"snr_db": 15.0, "channel_continues": True, "gap_length_s": 0.05, "gap_starts_s": (0.066,)}
+LOSSY: dict[str, Any] = {
+    "snr_db": 15.0,
+    "channel_continues": True,
+    "gap_length_s": 0.05,
+    "gap_starts_s": (0.066,),
+}
 """A radio that loses the second of three such pictures."""
 
 
@@ -85,7 +90,12 @@ def test_every_picture_is_found_in_both_streams(tmp_path: Path) -> None:
 def test_the_metadata_say_what_was_sent(tmp_path: Path) -> None:
     codec = load("linear")
     label, state = codec.label, ChannelState()
-    notes = {"name": "kodim07", "sha256": "ab" * 32, "quality": 80, "loss": float("inf")}
+    notes: dict[str, str | float] = {
+        "name": "kodim07",
+        "sha256": "ab" * 32,
+        "quality": 80,
+        "loss": float("inf"),
+    }
     recording = Recording(tmp_path, NARROW, open_radio("loopback", NARROW, snr_db=3))
     assert len(recording.sent) == len(recording.received) == 1
     picture = replace(transmission(100), label=label, notes=notes)

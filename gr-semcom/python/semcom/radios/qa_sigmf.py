@@ -26,7 +26,7 @@ from semcom_phy.numerology import Numerology
 
 NARROW = numerology("narrow")
 TWO = replace(NARROW, tx_antennas=2, rx_antennas=2)
-LOSSY = {
+LOSSY: dict[str, Any] = {
     "snr_db": 15.0,
     "channel_continues": True,
     "gap_length_s": 0.045,
