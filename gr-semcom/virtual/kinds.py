@@ -11,6 +11,7 @@ from typing import Protocol
 from semcom_virtual.air import Air
 from semcom_virtual.pluto.pluto import VirtualPluto, pluto_model
 from semcom_virtual.radio_model import Imperfections
+from semcom_virtual.usrp_radio import start_usrps
 
 
 class VirtualRadio(Protocol):
@@ -86,4 +87,4 @@ def start_plutos(air: Air, options: RadioOptions) -> list[VirtualPluto]:
     return plutos
 
 
-KINDS: dict[str, StartRadios] = {"pluto": start_plutos}
+KINDS: dict[str, StartRadios] = {"pluto": start_plutos, "usrp": start_usrps}

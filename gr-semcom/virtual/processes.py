@@ -14,8 +14,8 @@ from typing import Any
 
 import zmq
 
-START_S = 60.0
-"""That a start may take on a loaded machine."""
+START_S = 180.0
+"""That a start may take on a loaded machine, which may have to compile the UHD module."""
 
 _ANSWER_S = 10.0
 
@@ -94,7 +94,7 @@ class VirtualRadios:
             folder.cleanup()
 
     def _request(self, request: str) -> str:
-        socket = zmq.Context.instance().socket(zmq.REQ)
+        socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.REQ)
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.RCVTIMEO, int(1000 * _ANSWER_S))
         try:

@@ -21,6 +21,8 @@ from semcom_virtual.control import ControlSocket
 from semcom_virtual.faults import FAULT_SYNTAX, Fault
 from semcom_virtual.kinds import KINDS, RadioOptions, VirtualRadio
 from semcom_virtual.radio_model import Imperfections
+from semcom_virtual.usrp_module import UsrpModuleError, usrp_environment
+from semcom_virtual.usrp_radio import default_address
 
 USAGE, UNAVAILABLE = 2, 3
 """Exit codes: bad options; an address in use."""
@@ -36,6 +38,13 @@ class ClockName(StrEnum):
 
     elastic = "elastic"
     realtime = "realtime"
+
+
+def _print_usrp_environment(wanted: bool) -> None:
+    if wanted:
+        for name, value in usrp_environment(default_address()).items():
+            typer.echo(f"export {name}='{value}'")
+        raise typer.Exit
 
 
 def _add(name: str, count: int, options: RadioOptions, air: Air) -> dict[str, VirtualRadio]:
@@ -106,6 +115,15 @@ def run(
     ] = None,
     stop_with_input: Annotated[
         bool, typer.Option("--stop-with-input", help="end when standard input is closed")
+    ] = False,
+    print_usrp_environment: Annotated[
+        bool,
+        typer.Option(
+            "--usrp-environment",
+            is_eager=True,
+            callback=_print_usrp_environment,
+            help="print the shell's lines with which UHD finds the USRPs, and end",
+        ),
     ] = False,
 ) -> None:
     """Virtual radios beneath the vendors' own libraries, joined by one medium, until Ctrl-C."""
@@ -180,6 +198,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error.format_message(), USAGE)
     except ValueError as error:
         return _fail(str(error), USAGE)
+    except UsrpModuleError as error:
+        return _fail(str(error), UNAVAILABLE)
     except OSError as error:
         return _fail(f"{error.strerror or error}: choose another --port or --control", UNAVAILABLE)
     return int(code or 0)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import tempfile
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
@@ -34,7 +35,8 @@ class UsrpBridge:
 
     Args:
         usrps: the devices.
-        address: path of the unix socket to make, or ``tcp://127.0.0.1:PORT`` (0 for any port).
+        address: path of the unix socket to make, or ``tcp://127.0.0.1:PORT`` (0 for any port);
+            None for a unix socket in a folder of its own.
 
     Attributes:
         address: for the module, in the environment as ``SEMCOM_VIRTUAL_USRP``.
@@ -44,9 +46,10 @@ class UsrpBridge:
         OSError: the address is taken.
     """
 
-    def __init__(self, usrps: Sequence[VirtualUsrp], address: str) -> None:
+    def __init__(self, usrps: Sequence[VirtualUsrp], address: str | None = None) -> None:
         self._usrps = {usrp.serial: usrp for usrp in usrps}
-        self._listener, self.address = _listen(address)
+        self._folder = tempfile.TemporaryDirectory(prefix="semcom-virtual-usrp-")
+        self._listener, self.address = _listen(address or f"{self._folder.name}/socket")
         threading.Thread(target=self._accept, name="virtual USRPs", daemon=True).start()
 
     def close(self) -> None:
@@ -59,6 +62,7 @@ class UsrpBridge:
         if not self.address.startswith(_TCP):
             with suppress(FileNotFoundError):
                 os.unlink(self.address)
+        self._folder.cleanup()
 
     def _accept(self) -> None:
         while True:
@@ -112,7 +116,7 @@ class UsrpBridge:
         usrp = next((u for u in self._usrps.values() if u.has_key(message.time)), None)
         channels = list(message.body)
         packet = message.value
-        if usrp is None:
+        if usrp is None or usrp.vanished:
             raise UsrpRefused("the device is not open")
         if not 1 <= packet <= MOST_PACKET or len(set(channels)) != len(channels):
             raise UsrpRefused("no such stream")
@@ -149,6 +153,7 @@ def _listen(address: str) -> tuple[socket.socket, str]:
     """A listening socket and the address under which it is found."""
     if not address.startswith(_TCP):
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        _remove_left_over(address)
         listener.bind(address)
         os.chmod(address, 0o600)
     else:
@@ -159,3 +164,14 @@ def _listen(address: str) -> tuple[socket.socket, str]:
         address = f"{_TCP}{host}:{listener.getsockname()[1]}"
     listener.listen()
     return listener, address
+
+
+def _remove_left_over(path: str) -> None:
+    """The socket of a process that was killed is in the way of the next."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as attempt:
+        try:
+            attempt.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass

@@ -49,6 +49,7 @@ class VirtualUsrp:
         air: that it is on.
         serial: by which it is found.
         name: that its owner gave it.
+        model: a :data:`B210`, with whatever converters.
         imperfections: of the specimen.
 
     Attributes:
@@ -58,10 +59,15 @@ class VirtualUsrp:
     """
 
     def __init__(
-        self, air: Air, serial: str, name: str = "", imperfections: Imperfections | None = None
+        self,
+        air: Air,
+        serial: str,
+        name: str,
+        model: RadioModel = B210,
+        imperfections: Imperfections | None = None,
     ) -> None:
         self.serial, self.name = serial, name
-        self.port = air.attach(B210, imperfections)
+        self.port = air.attach(model, imperfections)
         self.patient = air.clock.waits
         self.vanished = False
         self._changed = threading.Condition()
@@ -175,24 +181,22 @@ class VirtualUsrp:
             self._tx_feeds = {other for other in self._tx_feeds if not other.closed} | {feed}
         return feed
 
-    def late(self) -> None:
-        """The next timed burst comes too late, whenever it comes."""
-        for feed in self._open(self._tx_feeds):
-            feed.force_late()
+    @property
+    def in_use(self) -> bool:
+        """Whether a program has it."""
+        return self._key != 0
 
-    def underflow(self, samples: int) -> None:
-        """Within a burst, the transmitter has nothing to send for so many samples."""
-        for feed in self._open(self._tx_feeds):
-            feed.tear(samples)
-
-    def overflow(self, samples: int) -> None:
-        """Lose so many received samples."""
-        for feed in self._open(self._rx_feeds):
-            feed.lose(samples)
-
-    def _open(self, feeds: set) -> list:
+    @property
+    def transmitters(self) -> list[TxFeed]:
+        """That are open."""
         with self._changed:
-            return [feed for feed in feeds if not feed.closed]
+            return [feed for feed in self._tx_feeds if not feed.closed]
+
+    @property
+    def receivers(self) -> list[RxFeed]:
+        """That are open."""
+        with self._changed:
+            return [feed for feed in self._rx_feeds if not feed.closed]
 
     def vanish(self) -> None:
         """As if its cable were pulled."""
