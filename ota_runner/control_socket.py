@@ -126,7 +126,7 @@ class _ControlEnd(ABC):
         heartbeat_s: float = HEARTBEAT_S,
         silence_s: float = SILENCE_S,
     ) -> None:
-        require_endpoint(endpoint, keys)
+        require_endpoint(endpoint, keys is not None)
         self.endpoint = endpoint
         self.session = 1 + secrets.randbits(62)
         self.counters = ControlCounters()

@@ -19,6 +19,8 @@ _EVENTS = (
     | zmq.EVENT_DISCONNECTED
 )
 
+_REFUSALS = 3  # one may be a program that just ends
+
 _NO_KEYS = "somebody called who has keys, which we have not, or is another program"
 
 
@@ -42,7 +44,13 @@ class ConnectionWatch:
         self._calls, self._has_keys = calls, has_keys
         self._monitor: zmq.Socket[bytes] = socket.get_monitor_socket(_EVENTS)
         self._shaken = False
+        self._refusals = 0
         self.obstacle: str | None = None
+
+    @property
+    def refusal(self) -> str | None:
+        """The obstacle where it is there for good: what listens does not take us."""
+        return self.obstacle if self._refusals >= _REFUSALS else None
 
     def update(self) -> None:
         """Take note of what happened."""
@@ -52,7 +60,7 @@ class ConnectionWatch:
 
     def _judge(self, event: int) -> str | None:
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-            self._shaken = True
+            self._shaken, self._refusals = True, 0
             return None
         if event & _HANDSHAKE_FAILED:
             return self._not_taken()
@@ -65,6 +73,7 @@ class ConnectionWatch:
         return self.obstacle
 
     def _not_taken(self) -> str:
+        self._refusals += 1
         if not self._calls:
             return "somebody called without the right key" if self._has_keys else _NO_KEYS
         if not self._has_keys:

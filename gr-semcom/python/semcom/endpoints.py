@@ -6,15 +6,13 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import urlsplit
 
-from gnuradio.semcom.curve_keys import CurveKeys
 
-
-def require_endpoint(endpoint: str, keys: CurveKeys | None = None) -> None:
+def require_endpoint(endpoint: str, has_keys: bool = False) -> None:
     """Check that nobody but the other end can speak to a ZMQ endpoint.
 
     Args:
         endpoint: to bind or to connect to.
-        keys: of the two ends; None for an endpoint that only this machine can reach.
+        has_keys: the ends have keys, so that others may reach it, and are not admitted.
 
     Raises:
         ValueError: anybody can, or it is no endpoint.
@@ -24,7 +22,7 @@ def require_endpoint(endpoint: str, keys: CurveKeys | None = None) -> None:
         return
     if scheme != "tcp" or not host or ":" not in endpoint[len("tcp://") :]:
         raise ValueError(f"{endpoint!r} is no ZMQ endpoint: write tcp://127.0.0.1:5557")
-    if keys is None and host != "localhost" and not _is_loopback(host):
+    if not has_keys and host != "localhost" and not _is_loopback(host):
         raise ValueError(
             f"{endpoint} can be reached from other machines, where anybody could claim "
             "anything: give both ends keys, which `ota_runner keys` makes, or use "

@@ -33,7 +33,7 @@ class FeedbackSink(GuardedBlock):
     def __init__(self, endpoint: str = "tcp://127.0.0.1:5557", keys: str = "") -> None:
         super().__init__("semcom_feedback_sink")
         self._keys = keys_or_none(keys)
-        require_endpoint(endpoint, self._keys)
+        require_endpoint(endpoint, self._keys is not None)
         self._endpoint = endpoint
         self._sender: FeedbackSender | None = None
         self.sent = 0

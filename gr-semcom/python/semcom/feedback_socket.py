@@ -44,7 +44,7 @@ class FeedbackSender:
     """
 
     def __init__(self, endpoint: str, keys: CurveKeys | None = None) -> None:
-        require_endpoint(endpoint, keys)
+        require_endpoint(endpoint, keys is not None)
         self.sent = 0
         self.dropped = 0
         self.session = 1 + secrets.randbits(62)
@@ -100,7 +100,7 @@ class FeedbackListener:
         clock: Callable[[], float] = time.monotonic,
         keys: CurveKeys | None = None,
     ) -> None:
-        require_endpoint(endpoint, keys)
+        require_endpoint(endpoint, keys is not None)
         self.counters = counters or FeedbackCounters()
         self.heard = 0
         self._deliver = deliver

@@ -37,7 +37,7 @@ class FeedbackSource(GuardedBlock):
     def __init__(self, endpoint: str = "tcp://127.0.0.1:5557", keys: str = "") -> None:
         super().__init__("semcom_feedback_source")
         self._keys = keys_or_none(keys)
-        require_endpoint(endpoint, self._keys)
+        require_endpoint(endpoint, self._keys is not None)
         self.endpoint = endpoint
         self.counters = FeedbackCounters()
         self._listener: FeedbackListener | None = None

@@ -35,6 +35,7 @@ _RADIOS = {
     "pluto": "PlutoRadio",
     "sigmf": "SigmfRadio",
     "usrp": "UsrpRadio",
+    "zmq": "ZmqRadio",
 }
 
 

@@ -126,6 +126,36 @@ class LoopbackConfig(ChannelOptions, RadioConfig):
         )
 
 
+def simulated_channel(
+    config: LoopbackConfig, numerology: Numerology, radio: str
+) -> tuple[LoopbackChannel, list[str]]:
+    """The channel block that options ask for, and a line on each caution.
+
+    Args:
+        config: what the channel does.
+        numerology: sample rate and antennas.
+        radio: name of the radio that has it.
+
+    Raises:
+        RadioConfigError: a channel that does not fit the numerology, or a trace that cannot be
+            read.
+    """
+    try:
+        channel = ChannelConfig(
+            snr_db=config.snr_db,
+            cfo_hz=config.cfo_hz,
+            delay=config.delay_samples,
+            sco_ppm=config.sco_ppm,
+            taps=tuple(ChannelTap(delay, complex(re, im)) for delay, re, im in config.taps),
+            multipath=config.multipath(),
+            impairments=config.impairments(),
+        )
+        block = LoopbackChannel(channel, numerology, config.seed, config.channel_continues)
+        return block, channel_cautions(channel, numerology)
+    except ValueError as error:
+        raise RadioConfigError(f"radio {radio!r}: {error}") from error
+
+
 class LoopbackRadio(Radio):
     """A channel block that is both sink and source.
 
@@ -152,22 +182,7 @@ class LoopbackRadio(Radio):
     ) -> None:
         super().__init__(config, numerology, corrections)
         assert isinstance(config, LoopbackConfig)
-        try:
-            channel = ChannelConfig(
-                snr_db=config.snr_db,
-                cfo_hz=config.cfo_hz,
-                delay=config.delay_samples,
-                sco_ppm=config.sco_ppm,
-                taps=tuple(ChannelTap(delay, complex(re, im)) for delay, re, im in config.taps),
-                multipath=config.multipath(),
-                impairments=config.impairments(),
-            )
-            self._channel = LoopbackChannel(
-                channel, numerology, config.seed, config.channel_continues
-            )
-            self.cautions = channel_cautions(channel, numerology)
-        except ValueError as error:
-            raise RadioConfigError(f"radio 'loopback': {error}") from error
+        self._channel, self.cautions = simulated_channel(config, numerology, self.name)
 
     @property
     def sink(self) -> gr.basic_block:
