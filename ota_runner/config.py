@@ -117,6 +117,16 @@ class RunConfig(MimoOptions, FeedbackOptions):
         float | None,
         Field(gt=0, le=1e9, description="samples a second; default: the waveform's own"),
     ] = None
+    profile: Annotated[
+        Path | None,
+        Field(description="calibration profile of the radio; default: its latest in --profiles"),
+    ] = None
+    profiles: Annotated[
+        Path | None,
+        Field(
+            description="folder of calibration profiles; default ~/.config/gr-semcom/profiles",
+        ),
+    ] = None
     clipping: Annotated[
         float | None,
         Field(ge=-10, le=60, description="limit of the sent magnitude above its RMS in dB"),
@@ -208,8 +218,9 @@ class Settings:
             mapping["images"] = str(self.run.images.resolve())
         if self.run.scheme.endswith(".py"):
             mapping["scheme"] = str(Path(self.run.scheme).resolve())
-        if self.run.weights is not None:
-            mapping["weights"] = str(self.run.weights.resolve())
+        for name in ("weights", "profile", "profiles"):
+            if (path := getattr(self.run, name)) is not None:
+                mapping[name] = str(path.resolve())
         if self.run.snr_trace is not None and self.run.snr_trace not in GENERATED:
             mapping["snr_trace"] = str(Path(self.run.snr_trace).resolve())
         for options in (self.radio, self.scheme):

@@ -93,12 +93,14 @@ class OpenRoute:
         delivery: leaving its context closes the way.
         description: of the radio and its channel, plain data.
         sample_rate: samples per second, None without a waveform.
+        snr_chosen: gains were chosen for the SNR asked for.
         run: by which two hosts know the run; None within a program.
     """
 
     delivery: AbstractContextManager[Delivery]
     description: dict[str, Any]
     sample_rate: float | None
+    snr_chosen: bool = False
     run: str | None = None
 
 
@@ -112,7 +114,7 @@ def within_this_program(choice: RadioChoice) -> Route:
     def open_(settings: Settings, plan: LinkPlan) -> OpenRoute:
         radio = choice.open(settings.radio, plan)
         delivery = LinkDelivery(radio.link, settings.run.weights)
-        return OpenRoute(delivery, radio.description, radio.sample_rate)
+        return OpenRoute(delivery, radio.description, radio.sample_rate, radio.snr_chosen)
 
     return open_
 

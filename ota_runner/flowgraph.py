@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from gnuradio.semcom import radios
@@ -14,6 +15,7 @@ from gnuradio.semcom.transmit_link import TransmitLink
 from pydantic import BaseModel
 
 from ota_runner.console import say
+from ota_runner.device_profile import ProfileUse, apply_profile
 from ota_runner.errors import RadioUnavailable, UsageError
 from ota_runner.radios import LinkPlan, Opener, OpenRadio
 from semcom_phy.csi_feedback import Feedback
@@ -39,7 +41,7 @@ def opener(name: str) -> Opener:
 
     def open_(options: BaseModel, plan: LinkPlan) -> OpenRadio:
         with _told_to_the_user(name, plan):
-            radio = _open(name, options, plan)
+            radio, use = _open(name, options, plan)
             link = FlowgraphLink(
                 radio,
                 plan.numerology,
@@ -51,26 +53,41 @@ def opener(name: str) -> Opener:
                 plan.clipping_db,
                 spectra=True,
             )
-        return OpenRadio(link, _description(radio), plan.numerology.sample_rate)
+        snr_chosen = use is not None and use.gain_tx_db is not None
+        return OpenRadio(link, _description(radio, use), plan.numerology.sample_rate, snr_chosen)
 
     return open_
 
 
-def open_transmitter(
-    name: str, options: BaseModel, plan: LinkPlan
-) -> tuple[TransmitLink, dict[str, Any]]:
-    """The transmitting half of a link, and a description of its radio.
+@dataclass(frozen=True)
+class OpenTransmitter:
+    """The transmitting half of a link that is up, and what to write down of it.
+
+    Attributes:
+        link: leaving its context closes it.
+        description: of the radio, plain data.
+        snr_chosen: its gain was chosen for the SNR asked for.
+    """
+
+    link: TransmitLink
+    description: dict[str, Any]
+    snr_chosen: bool
+
+
+def open_transmitter(name: str, options: BaseModel, plan: LinkPlan) -> OpenTransmitter:
+    """The transmitting half of a link.
 
     Raises:
         UsageError: options that the radio does not accept.
         RadioUnavailable: it is not there.
     """
     with _told_to_the_user(name, plan):
-        radio = _open_half(name, options, plan)
+        radio, use = _open_half(name, options, plan)
         link = TransmitLink(
             radio, plan.numerology, plan.precoder, plan.known, plan.clipping_db, spectra=True
         )
-    return link, _description(radio)
+    snr_chosen = use is not None and use.gain_tx_db is not None
+    return OpenTransmitter(link, _description(radio, use), snr_chosen)
 
 
 def open_receiver(
@@ -89,12 +106,14 @@ def open_receiver(
         RadioUnavailable: it is not there.
     """
     with _told_to_the_user(name, plan):
-        radio = _open_half(name, options, plan)
+        radio, use = _open_half(name, options, plan)
         link = ReceiveLink(radio, plan.numerology, plan.combiner, plan.reports, tell, spectra=True)
-    return link, _description(radio)
+    return link, _description(radio, use)
 
 
-def _open_half(name: str, options: BaseModel, plan: LinkPlan) -> radios.Radio:
+def _open_half(
+    name: str, options: BaseModel, plan: LinkPlan
+) -> tuple[radios.Radio, ProfileUse | None]:
     if not radios.radio_class(name).has_halves:
         raise UsageError(
             f"--radio {name} is transmitter and receiver in one program: use --radio zmq between "
@@ -103,16 +122,21 @@ def _open_half(name: str, options: BaseModel, plan: LinkPlan) -> radios.Radio:
     return _open(name, options, plan)
 
 
-def _open(name: str, options: BaseModel, plan: LinkPlan) -> radios.Radio:
-    radio = radios.open_radio(name, plan.numerology, **options.model_dump())
+def _open(name: str, options: BaseModel, plan: LinkPlan) -> tuple[radios.Radio, ProfileUse | None]:
+    options, corrections, use = apply_profile(
+        name, options, plan.snr_db, plan.numerology, plan.profile, plan.profiles
+    )
+    radio = radios.open_radio(name, plan.numerology, corrections, **options.model_dump())
     for caution in radio.cautions:
         say(f"--radio {name}: {caution}")
-    return radio
+    return radio, use
 
 
-def _description(radio: radios.Radio) -> dict[str, Any]:
-    """Options and what the device said, not what happens later."""
-    return {key: value for key, value in radio.describe().items() if key not in ("name", "events")}
+def _description(radio: radios.Radio, use: ProfileUse | None) -> dict[str, Any]:
+    """Options, what the device said and its profile; not what happens later."""
+    told = radio.describe()
+    said = {key: value for key, value in told.items() if key not in ("name", "events")}
+    return said if use is None else {**said, "profile": use.as_mapping()}
 
 
 @contextmanager

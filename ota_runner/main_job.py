@@ -142,10 +142,14 @@ def run_job(
             mimo.combiner,
             mimo.reports,
             loop.known if loop.closed else None,
+            run.snr,
+            run.profile,
+            run.profiles,
         )
         way = (route or within_this_program(choice))(settings, link_plan)
         with way.delivery as delivery:
-            manifest = _manifest(settings, codec, way, plan, choice.simulated, invocation.command)
+            sets_snr = choice.simulated or way.snr_chosen
+            manifest = _manifest(settings, codec, way, plan, sets_snr, invocation.command)
             continues = getattr(settings.radio, "channel_continues", False)
             done = _go_on(folder, manifest, continues) if old else []
             if plan.distinct < len(pictures):
@@ -167,7 +171,7 @@ def run_job(
                 trace_db=plan.trace_db,
                 seed=run.seed,
                 streams=run.streams,
-                sets_snr=choice.simulated,
+                sets_snr=sets_snr,
                 feedback=loop,
             )
             left = [picture for picture in pictures if picture.number not in finished]

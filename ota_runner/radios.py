@@ -48,11 +48,13 @@ class OpenRadio:
         link: up; leaving its context closes it.
         description: of the radio and its channel, plain data.
         sample_rate: samples per second, None without a waveform.
+        snr_chosen: gains were chosen for the SNR asked for.
     """
 
     link: Link
     description: dict[str, Any]
     sample_rate: float | None
+    snr_chosen: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,9 @@ class LinkPlan:
         precoder, combiner: at transmitter and receiver, None for none.
         reports: the receiver's on the channel, which the combiner looks up; None for none.
         known: what the transmitter knows of the channel, which the link has it learn.
+        snr_db: that a device with a calibration profile is to reach; None for whatever comes.
+        profile: of the device, None to look in ``profiles``.
+        profiles: folder of them, None for the user's own.
     """
 
     numerology: Numerology
@@ -75,6 +80,9 @@ class LinkPlan:
     combiner: Combiner | None = None
     reports: CsiReports | None = None
     known: ChannelKnowledge | None = None
+    snr_db: float | None = None
+    profile: Path | None = None
+    profiles: Path | None = None
 
 
 Opener: TypeAlias = Callable[[BaseModel, LinkPlan], OpenRadio]
@@ -135,6 +143,8 @@ def _open_ideal(options: BaseModel, plan: LinkPlan) -> OpenRadio:
     assert isinstance(options, IdealOptions)
     if plan.recording is not None:
         raise UsageError("--record-iq: --radio ideal has no samples; use --radio loopback")
+    if plan.profile is not None:
+        raise UsageError("--profile: --radio ideal is no device that has a profile")
     if plan.clipping_db is not None:
         raise UsageError("--clipping: --radio ideal has no samples; use --radio loopback")
     try:

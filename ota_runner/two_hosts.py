@@ -85,6 +85,8 @@ _OF_THE_RECEIVER = (
     "weights",
     "numerology",
     "rate",
+    "profile",
+    "profiles",
     "antennas",
     "streams",
     "precoder",
@@ -155,7 +157,8 @@ def _to_another_host(radio: str, control: ControlClient, hello: Hello, patience_
     from ota_runner.transmitting_host import HostDelivery, ReceivingPeer
 
     def open_(settings: Settings, plan: LinkPlan) -> OpenRoute:
-        link, description = open_transmitter(radio, settings.radio, plan)
+        opened = open_transmitter(radio, settings.radio, plan)
+        link, description = opened.link, opened.description
         peer = ReceivingPeer(control, hello, plan.known)
         try:
             peer.meet()
@@ -165,7 +168,9 @@ def _to_another_host(radio: str, control: ControlClient, hello: Hello, patience_
             raise
         description = {**description, "receiver": peer.radio}
         delivery = HostDelivery(link, peer, control, patience_s)
-        return OpenRoute(delivery, description, plan.numerology.sample_rate, hello.run)
+        return OpenRoute(
+            delivery, description, plan.numerology.sample_rate, opened.snr_chosen, hello.run
+        )
 
     return open_
 
@@ -187,7 +192,13 @@ def receive(
     with interrupted_once():
         settings = resolve(layers, choice.radio.options, choice.scheme.options)
         run, mimo = settings.run, precoding(settings)
-        plan = LinkPlan(resolve_numerology(run), combiner=mimo.combiner, reports=mimo.reports)
+        plan = LinkPlan(
+            resolve_numerology(run),
+            combiner=mimo.combiner,
+            reports=mimo.reports,
+            profile=run.profile,
+            profiles=run.profiles,
+        )
         open_link = partial(open_receiver, run.radio, settings.radio, plan)
         with _control(ControlServer, "--listen", host.listen, host.keys) as control:
             serving = ReceivingHost(open_link, control, _terms(settings, invocation.command))
