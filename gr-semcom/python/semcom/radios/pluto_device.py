@@ -196,7 +196,7 @@ class PlutoDevice:
         self._power_tx_lo(down=False)
 
     def switch_transmitter_off(self) -> None:
-        """Take the carrier away, attenuate all antennas most, silence tones and samples.
+        """Take the carrier away, attenuate all antennas most, silence tones.
 
         Goes through all of it even if the device refuses some.
 
@@ -204,7 +204,7 @@ class PlutoDevice:
             RadioOpenError: the device refused something, or is gone.
         """
         problems: list[OSError] = []
-        for step in (lambda: self._power_tx_lo(down=True), self._attenuate, self._end_samples):
+        for step in (lambda: self._power_tx_lo(down=True), self._attenuate, self.adi.disable_dds):
             try:
                 step()
             except OSError as error:
@@ -220,9 +220,13 @@ class PlutoDevice:
             if channel is not None and "hardwaregain" in channel.attrs:
                 channel.attrs["hardwaregain"].value = str(self.limits.gain_tx_db.low)
 
-    def _end_samples(self) -> None:
+    def destroy_buffers(self) -> None:
+        """End the streams of pyadi-iio, once no thread uses them.
+
+        Left to Python's own order at its end, the context may go first, and libiio crashes.
+        """
+        self.adi.rx_destroy_buffer()
         self.adi.tx_destroy_buffer()
-        self.adi.disable_dds()
 
     def _power_tx_lo(self, down: bool) -> None:
         attribute = self._phy.find_channel("altvoltage1", True).attrs["powerdown"]

@@ -38,6 +38,6 @@ def _switch_off(device: PlutoDevice, guardian: TransmitGuardian) -> None:
     try:
         device.switch_transmitter_off()
     except RadioOpenError as error:
-        _log.error("%s: trying again until it is", error)  # the guardian does, as we end
+        _log.error("%s; it is tried again for some seconds", error)  # by the guardian, as we end
         return
     guardian.dismiss()
