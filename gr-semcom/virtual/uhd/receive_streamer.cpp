@@ -4,6 +4,8 @@
 #include <uhd/exception.hpp>
 #include <uhd/utils/log.hpp>
 #include <algorithm>
+#include <thread>
+#include <utility>
 
 namespace semcom {
 
@@ -64,7 +66,18 @@ void ReceiveStreamer::issue_stream_cmd(const uhd::stream_cmd_t& command)
 //! The next message; sets _packet, or _error, or both. False at the timeout.
 bool ReceiveStreamer::next_packet(double timeout)
 {
-    if (not _connection->receive(after(timeout))) {
+    const Deadline deadline = after(timeout);
+    try {
+        if (not _connection->receive(deadline)) {
+            return false;
+        }
+    } catch (const uhd::usb_error&) {
+        // Told once. GNU Radio empties its source when it stops, where an exception would end
+        // the process.
+        if (not std::exchange(_gone, true)) {
+            throw;
+        }
+        std::this_thread::sleep_until(deadline);
         return false;
     }
     const Header& header = _connection->header();

@@ -25,7 +25,7 @@ public:
         return _most_samples;
     }
 
-    //! \throws uhd::usb_error the device is gone
+    //! \throws uhd::usb_error the device is gone; from then on there are only timeouts
     size_t recv(const buffs_type& buffers,
         size_t samples,
         uhd::rx_metadata_t& metadata,
@@ -47,6 +47,7 @@ private:
     size_t _taken  = 0; // of these, what the host has
     int64_t _expected = 0; // time of the next packet, if nothing is lost
     std::optional<uhd::rx_metadata_t> _error; // for the next call
+    bool _gone = false;
 };
 
 } // namespace semcom
