@@ -396,7 +396,7 @@ def _carriers(source: AirPort, sink: AirPort) -> Carriers:
     tx_hz = source.settings.tx_freq_hz * (1 + tx_ppm * 1e-6)
     rx_hz = sink.settings.rx_freq_hz * (1 + rx_ppm * 1e-6)
     step = (1 + tx_ppm * 1e-6) / (1 + rx_ppm * 1e-6)
-    return Carriers(tx_hz - rx_hz, sink.rate_hz, step)
+    return Carriers(tx_hz - rx_hz, sink.clock_hz, step)
 
 
 def _require_channels(channels: Sequence[int], there_are: int) -> None:

@@ -35,7 +35,7 @@ class ControlSocket:
         if not endpoint.startswith(("ipc://", "tcp://127.0.0.1:")):
             raise ValueError(f"control endpoint '{endpoint}' is not ipc:// or tcp://127.0.0.1:PORT")
         self._radios = radios
-        self._socket = zmq.Context.instance().socket(zmq.REP)
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.REP)
         self._socket.setsockopt(zmq.MAXMSGSIZE, _LONGEST_REQUEST)
         try:
             self._socket.bind(endpoint)

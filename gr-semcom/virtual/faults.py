@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,10 +66,20 @@ class Fault:
             raise refusals[0] if refusals else ValueError("there is no radio")
 
     def schedule(self, radios: Mapping[str, VirtualRadio]) -> None:
-        """Let it happen when it is to; what it then meets that does not know it, is spared."""
+        """Let it happen when it is to.
+
+        Raises:
+            ValueError: as :meth:`strike`, where it is to happen now; later it is said aloud.
+        """
         if not self.after_s:
             self.strike(radios)
             return
-        timer = threading.Timer(self.after_s, self.strike, (radios,))
+        timer = threading.Timer(self.after_s, self._strike_later, (radios,))
         timer.daemon = True
         timer.start()
+
+    def _strike_later(self, radios: Mapping[str, VirtualRadio]) -> None:
+        try:
+            self.strike(radios)
+        except ValueError as error:
+            print(f"error: {error}", file=sys.stderr, flush=True)

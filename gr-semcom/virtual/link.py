@@ -27,7 +27,7 @@ class Carriers:
 
     Attributes:
         offset_hz: of the transmitter's carrier above the receiver's.
-        rate_hz: samples a second of the receiver.
+        rate_hz: samples a second that the receiver really takes.
         step: sampling interval of the receiver in the transmitter's.
     """
 

@@ -185,8 +185,9 @@ def _device_element(root: ElementTree.Element, device: Device) -> None:
     element = ElementTree.SubElement(root, "device", id=device.id, name=device.name)
     for channel in device.channels:
         kind = "output" if channel.output else "input"
-        names = {"id": channel.id} | ({"name": channel.name} if channel.name else {})
-        inner = ElementTree.SubElement(element, "channel", **names, type=kind)
+        inner = ElementTree.SubElement(element, "channel", id=channel.id, type=kind)
+        if channel.name is not None:
+            inner.set("name", channel.name)
         if channel.scan is not None:
             index, layout = channel.scan
             ElementTree.SubElement(inner, "scan-element", index=str(index), format=layout)
