@@ -85,6 +85,7 @@ def test_flowgraphs_ship() -> None:
         "receive_half",
         "receiver_view",
         "transmit_half",
+        "usrp",
     }
 
 
@@ -337,6 +338,9 @@ OUT_OF_RANGE = [
     ("semcom_encoder", {"cbr": "-1"}, "choose a CBR from 0 to 4"),
     ("semcom_encoder", {"options": "mcs"}, "write options as name, colon, value"),
     ("semcom_encoder", {"valid_pictures": "0"}, "valid for 1 picture or more"),
+    ("semcom_burst_timer", {"rate_hz": "0"}, "choose a sample rate above 0"),
+    ("semcom_burst_timer", {"lead_s": "2"}, "choose a lead above 0 s"),
+    ("semcom_burst_timer", {"backoff_db": "-1"}, "choose a backoff of 0 to 40 dB"),
     ("semcom_framer", {"clipping_db": "99"}, "choose a clipping of -10 to 60 dB"),
     ("semcom_framer", {"tx_antennas": "3"}, "choose 1 or 2 transmit antennas"),
     ("semcom_framer", {"streams": "2"}, "two streams need two antennas at both ends"),
@@ -419,6 +423,7 @@ def message_ports(block: Any) -> tuple[Callable[[set[str]], set[str]], ...]:
 def test_the_blocks_have_the_ports_that_companion_shows(tmp_path: Path) -> None:
     """A yml names each message port of its class, but for ports made for programs alone."""
     from gnuradio import semcom
+    from gnuradio.semcom.radios.usrp_burst_timer import BurstTimer
     from PyQt5.QtWidgets import QApplication
 
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -443,6 +448,7 @@ def test_the_blocks_have_the_ports_that_companion_shows(tmp_path: Path) -> None:
         "semcom_arriving_pictures": semcom.ArrivingPictures(waveform),
         "semcom_frame_history": semcom.FrameHistory(),
         "semcom_picture_view": semcom.PictureView(),
+        "semcom_burst_timer": BurstTimer(1, 1e6, lambda: 0.0),
     }
 
     described = {path.name.removesuffix(".block.yml"): path for path in BLOCKS.glob("*.yml")}

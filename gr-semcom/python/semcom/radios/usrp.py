@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from gnuradio import gr
@@ -12,10 +11,10 @@ from gnuradio.semcom.radios.corrections import Corrections
 from gnuradio.semcom.radios.device import require_leave_to_transmit
 from gnuradio.semcom.radios.progress import Progress
 from gnuradio.semcom.radios.transmit_guardian import TransmitGuardian
+from gnuradio.semcom.radios.usrp_burst_timer import full_scale
 from gnuradio.semcom.radios.usrp_config import UsrpConfig, choose_usrp, find_usrp
 from gnuradio.semcom.radios.usrp_streams import UsrpSettings, UsrpSink, UsrpSource
 
-from semcom_phy.impairments import frame_power
 from semcom_phy.numerology import Numerology
 
 _TOLD = ("product", "serial", "type", "addr", "fw_version", "fpga_version")
@@ -71,8 +70,7 @@ class UsrpRadio(Radio):
                 gain_db,
                 self._options.antenna_tx,
             )
-            # A frame's RMS, so much below full scale.
-            scale = 10 ** (-self._options.backoff_db / 20) / math.sqrt(frame_power(self.numerology))
+            scale = full_scale(self._options.backoff_db, self.numerology)
             self._sink = UsrpSink(settings, self._options.burst_lead_s, scale)
         return self._sink
 

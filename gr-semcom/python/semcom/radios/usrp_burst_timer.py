@@ -14,6 +14,8 @@ from gnuradio import gr
 from gnuradio.semcom.guard import Arrays, GuardedBlock
 
 from semcom_phy.exchange import ComplexArray
+from semcom_phy.impairments import frame_power
+from semcom_phy.numerology import Numerology
 
 _BUFFER = 1 << 17
 _HELD = 1 << 21
@@ -21,6 +23,16 @@ _HELD = 1 << 21
 
 _LONGEST_LEAD_S = 0.5
 _SOB, _EOB, _TIME = (pmt.intern(key) for key in ("tx_sob", "tx_eob", "tx_time"))
+
+
+def full_scale(backoff_db: float, numerology: Numerology) -> float:
+    """What to multiply a framer's samples by so that a frame's RMS is below full scale.
+
+    Args:
+        backoff_db: by so much.
+        numerology: of the waveform.
+    """
+    return 10 ** (-backoff_db / 20) / math.sqrt(frame_power(numerology))
 
 
 @dataclass
