@@ -88,7 +88,10 @@ class SampleSink(GuardedBlock):
             time.sleep(min(self._pace.pause_s(), _POLL_MS / 1000))
             if self._pace.pause_s():
                 return 0
-        taken = self._send(np.stack([samples[:count] for samples in inputs]))
+        tags = self.get_tags_in_window(0, 0, count, _PICTURE)
+        begun = self.nitems_read(0)
+        pictures = tuple((tag.offset - begun, pmt.to_long(tag.value)) for tag in tags)
+        taken = self._send(np.stack([samples[:count] for samples in inputs]), pictures)
         self._watch.update()
         if not taken:
             return 0
@@ -99,13 +102,12 @@ class SampleSink(GuardedBlock):
         self.samples_in += count
         return 0
 
-    def _send(self, samples: ComplexArray, end: bool = False) -> bool:
+    def _send(
+        self, samples: ComplexArray, pictures: tuple[tuple[int, int], ...] = (), end: bool = False
+    ) -> bool:
         """Send samples ``[antennas, n]``; False where nobody takes them now."""
         if not self._socket.poll(_POLL_MS, zmq.POLLOUT):
             return False
-        tags = self.get_tags_in_window(0, 0, samples.shape[1], _PICTURE)
-        begun = self.nitems_read(0)
-        pictures = tuple((tag.offset - begun, pmt.to_long(tag.value)) for tag in tags)
         message = SampleMessage(
             self.session, self.samples_in, samples, self._sample_rate, pictures, end
         )

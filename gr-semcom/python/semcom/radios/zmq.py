@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from gnuradio import gr
 from gnuradio.semcom.endpoints import require_endpoint
@@ -21,6 +20,7 @@ from gnuradio.semcom.radios.base import (
 )
 from gnuradio.semcom.radios.corrections import Corrections
 from gnuradio.semcom.radios.loopback import LoopbackConfig, simulated_channel
+from gnuradio.semcom.sample_order import SampleCounters
 from gnuradio.semcom.sample_sink import SampleSink
 from gnuradio.semcom.sample_source import SampleSource
 from pydantic import AfterValidator, Field
@@ -138,19 +138,20 @@ class ZmqRadio(Radio):
     def blocks(self) -> tuple[gr.basic_block, ...]:
         made = vars(self)
         both = "sink" in made and "source" in made
-        if not both and self._options.endpoint.endswith(_ANY_PORT):
-            raise RadioConfigError(
-                "radio 'zmq': two programs must know the port: give both --endpoint "
-                "tcp://127.0.0.1:5571"
-            )
-        if both and self._keys:
-            raise RadioConfigError(
-                "radio 'zmq': --sample-keys are of one end, and here both are in one program: "
-                "leave them out"
-            )
+        if problem := self._misuse(both):
+            self.close()
+            raise RadioConfigError(f"radio 'zmq': {problem}")
         if "source" in made:
             self._listening.ends_with_sender = both
         return tuple(made[half] for half in ("sink", "source") if half in made)
+
+    def _misuse(self, both: bool) -> str | None:
+        """What is wrong with the options where both ends, or one, are in this program."""
+        if not both and self._options.endpoint.endswith(_ANY_PORT):
+            return "two programs must know the port: give both --endpoint tcp://127.0.0.1:5571"
+        if both and self._keys:
+            return "--sample-keys are of one end, and here both are in one program: leave them out"
+        return None
 
     def set_snr_db(self, snr_db: float) -> None:
         options = {**self._options.model_dump(), "snr_db": snr_db}
@@ -164,17 +165,17 @@ class ZmqRadio(Radio):
         source = self._listening
         return source.position >= sent and self._channel.drained(source.samples_out, received)
 
+    @property
+    def received(self) -> SampleCounters:
+        """What became of the messages that came."""
+        return self._listening.counters
+
     def check(self) -> None:
+        if "_listening" in vars(self):
+            self.events.overflow = self.received.gaps
         refusal = self.sink.refusal if "sink" in vars(self) else None
         if refusal is not None:
             raise RadioLostError(f"radio 'zmq': {refusal}")
-
-    def describe(self) -> dict[str, Any]:
-        if "source" not in vars(self):
-            return super().describe()
-        counters = self._listening.counters
-        self.events.overflow = counters.gaps
-        return {**super().describe(), "samples": asdict(counters)}
 
     def close(self) -> None:
         for half in ("sink", "_listening"):
