@@ -207,6 +207,32 @@ def test_a_receiver_reports_what_came_and_what_did_not(blocks: str, tmp_path: Pa
     assert host.summary == {}
 
 
+def test_a_picture_may_arrive_before_it_is_announced(blocks: str, tmp_path: Path) -> None:
+    control, sent = Control(), transmission(blocks)
+    control.hears(PeerBack(True), hello(blocks))
+    arriving = iter([None, crossed(sent, 9)])
+
+    class Early(Antenna):
+        def receive(self, timeout_s: float) -> Reception | None:
+            heard = next(arriving, None)
+            if heard is not None:
+                control.hears(
+                    PictureNext(picture=9, name="early"),
+                    SentSoFar(picture=9, samples=9, frames=1),
+                )
+            return heard
+
+    def go_on(message: Message) -> None:
+        if isinstance(message, Report):
+            control.hears(End(summary={}))
+
+    control.on_send = go_on
+    host = ReceivingHost(lambda tell: (Early(iter(())), {}), control, terms(tmp_path / "run"))  # type: ignore[arg-type,return-value]
+    host.serve()
+    [report] = control.told(Report)
+    assert report.status == "completed"
+
+
 def test_a_receiver_whose_radio_vanishes_says_so_and_comes_back(
     blocks: str, tmp_path: Path
 ) -> None:

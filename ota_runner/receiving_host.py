@@ -152,8 +152,8 @@ class ReceivingHost:
                 case Received(Hello() as hello):
                     self._begin(hello)
                 case Received(PictureNext(picture=picture, name=name)):
+                    # It may have arrived before this message.
                     self._expected = _Expected(picture, name)
-                    self._arrived.pop(picture % 0x10000, None)
                 case Received(SentSoFar(picture=picture, samples=samples)):
                     if self._expected is not None and self._expected.picture == picture:
                         self._expected.sent = samples
@@ -165,6 +165,7 @@ class ReceivingHost:
     def _begin(self, hello: Hello) -> None:
         """Welcome a transmitter, or refuse it."""
         self._expected = None
+        self._arrived.clear()
         reason = _difference(hello, self._terms)
         if reason is None and (self.run is None or self.run.hello.run != hello.run):
             terms = self._terms

@@ -28,7 +28,7 @@ from ota_runner.control_messages import (
 from ota_runner.control_peer import PeerBack, PeerGone
 from ota_runner.control_socket import ControlClient, Received
 from ota_runner.delivery import RECEIVE_TIMEOUT_S, Arrival
-from ota_runner.errors import LinkFailed, UsageError, one_line
+from ota_runner.errors import LinkFailed, RadioUnavailable, UsageError, one_line
 from ota_runner.main_job import Outcome
 from ota_runner.reception_report import arrival_of
 from ota_runner.signal_records import signal_record
@@ -89,11 +89,11 @@ class ReceivingPeer:
 
         Raises:
             UsageError: it cannot decode what is going to be sent.
-            LinkFailed: nobody answers.
+            RadioUnavailable: nobody answers.
         """
         if not self._wait(lambda: self.listens, FIRST_ANSWER_S):
             because = self._control.obstacle or "start `ota_runner rx` there, or check --peer"
-            raise LinkFailed(f"no receiver answers at {self._control.endpoint}: {because}")
+            raise RadioUnavailable(f"no receiver answers at {self._control.endpoint}: {because}")
 
     def wait_until_it_listens(self, patience_s: float) -> None:
         """Wait while it is away or in trouble.

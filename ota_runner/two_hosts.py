@@ -134,6 +134,7 @@ def transmit(
     with interrupted_once():
         settings = resolve(layers, choice.radio.options, choice.scheme.options)
         codec = open_codec(settings)
+        settings = _with_keys(settings, host)
         old = run_to_resume(settings, invocation)
         run = (old and old.manifest().run) or secrets.token_hex(8)
         hello = _hello(
@@ -191,6 +192,7 @@ def receive(
 
     with interrupted_once():
         settings = resolve(layers, choice.radio.options, choice.scheme.options)
+        settings = _with_keys(settings, host)
         run, mimo = settings.run, precoding(settings)
         plan = LinkPlan(
             resolve_numerology(run),
@@ -220,6 +222,14 @@ def _tell(serving: ReceivingHost, interrupted: bool, invocation: Invocation) -> 
         say(f"the run was stopped: {serving.stopped_because}")
     summary = serving.run.finish(serving.summary)
     return tell(Outcome(serving.run.folder, summary, interrupted), invocation)
+
+
+def _with_keys(settings: Settings, host: _HostOptions) -> Settings:
+    """The keys of a host also for its samples, where the radio sends them over ZMQ."""
+    radio = settings.radio
+    if host.keys is None or getattr(radio, "sample_keys", host.keys) is not None:
+        return settings
+    return replace(settings, radio=radio.model_copy(update={"sample_keys": host.keys.resolve()}))
 
 
 @contextmanager
