@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 
 from benchmarks.bursts import SIDE, gaussian, with_noise
+from benchmarks.memory import resident_mib
 from benchmarks.modem import CHANNEL_USES, kodak_transmission, transmit
 from semcom_phy.exchange import CodecLabel, ComplexArray, PictureHeader, SectionEntry
 from semcom_phy.fragments import Assembler, Frame
@@ -189,12 +188,6 @@ class Stretch:
     sent: int
 
 
-def _resident_mib() -> float:
-    """Memory of this process."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
 def run_long(
     seconds: float, snr_db: float = 10.0, seed: int = 1, numerology: Numerology = NARROW
 ) -> Iterator[Stretch]:
@@ -226,7 +219,7 @@ def run_long(
             sent += each
         frames = receiver.counters.frames
         stream_s = samples / numerology.sample_rate
-        yield Stretch(stream_s, cpu_s, _resident_mib(), frames, pictures, sent)
+        yield Stretch(stream_s, cpu_s, resident_mib(), frames, pictures, sent)
 
 
 def _print(test: str, seed: int, counts: dict[str, float]) -> None:
