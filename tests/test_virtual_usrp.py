@@ -294,16 +294,17 @@ def cross(channels, tx_serial, rx_serial):
     if tx_serial != rx_serial:
         count_from_one_pulse(uhd, sink, source)
 
-    samples = 10_000
+    samples, before = 10_000, 50_000
     rng = np.random.default_rng(0)
     sent = rng.choice([-0.5, 0.5], (channels, samples)).astype(np.complex64)
-    begin = sink.get_time_now().to_ticks(RATE_HZ) + round(0.5 * RATE_HZ)
     graph = gr.top_block()
     kept = []
+    begin = sink.get_time_now().to_ticks(RATE_HZ) + round(1.5 * RATE_HZ)
+    source.set_start_time(uhd.time_spec((begin - before) / RATE_HZ))
     for channel in range(channels):
         tags = burst_tags(begin, samples)
         graph.connect(blocks.vector_source_c(sent[channel], False, 1, tags), (sink, channel))
-        head, received = blocks.head(8, round(RATE_HZ)), blocks.vector_sink_c()
+        head, received = blocks.head(8, 3 * before), blocks.vector_sink_c()
         graph.connect((source, channel), head, received)
         kept.append(received)
     graph.run()
