@@ -92,8 +92,9 @@ class SampleSink(GuardedBlock):
         begun = self.nitems_read(0)
         pictures = tuple((tag.offset - begun, pmt.to_long(tag.value)) for tag in tags)
         taken = self._send(np.stack([samples[:count] for samples in inputs]), pictures)
-        self._watch.update()
         if not taken:
+            self._socket.poll(_POLL_MS, zmq.POLLOUT)
+            self._watch.update()
             return 0
         if self._pace is not None:
             self._pace.take(count)
@@ -106,8 +107,6 @@ class SampleSink(GuardedBlock):
         self, samples: ComplexArray, pictures: tuple[tuple[int, int], ...] = (), end: bool = False
     ) -> bool:
         """Send samples ``[antennas, n]``; False where nobody takes them now."""
-        if not self._socket.poll(_POLL_MS, zmq.POLLOUT):
-            return False
         message = SampleMessage(
             self.session, self.samples_in, samples, self._sample_rate, pictures, end
         )
@@ -121,6 +120,7 @@ class SampleSink(GuardedBlock):
         """Say that it is over, free the socket; safe to call twice."""
         if self._socket.closed:
             return
+        self._socket.poll(_POLL_MS, zmq.POLLOUT)
         self._send(np.empty((self._antennas, 0), np.complex64), end=True)
         self._watch.close()
         self._socket.close(linger=_LINGER_MS)

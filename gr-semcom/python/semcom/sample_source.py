@@ -119,9 +119,11 @@ class SampleSource(GuardedBlock):
 
     def _next(self) -> bool:
         """Wait a little for a message with samples; whether there is one."""
-        if not self._socket.poll(_POLL_MS):
+        try:
+            frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            self._socket.poll(_POLL_MS)
             return False
-        frames = self._socket.recv_multipart(copy=False)
         try:
             message = from_parts([frame.buffer for frame in frames])
         except ValueError:
