@@ -10,7 +10,8 @@ from semcom_calibration.result import Result
 from semcom_calibration.sounding import LENGTH, heard, sequence
 from semcom_calibration.tone import exchange
 
-_REPEATS = 4
+_BEGINNINGS = (0, 1000, 3000, 500)
+"""Where the sequence begins in what is sent: a device that times both ends hears it as far on."""
 
 
 class LoopbackDelay(Result):
@@ -18,8 +19,8 @@ class LoopbackDelay(Result):
 
     Attributes:
         delay_samples: mean, whole samples and fraction.
-        deviation_samples: from one measurement to the next. Where it is above a sample, the device
-            does not time both ends, and the delay is that of its host.
+        deviation_samples: from one measurement to the next. Above a sample the device does not
+            time both ends, and the delay tells nothing.
         bound_samples: deviation that noise alone makes.
     """
 
@@ -40,11 +41,13 @@ def measure_loopback_delay(bench: Bench, carrier_offset_hz: float) -> LoopbackDe
     Raises:
         CalibrationError: the sequence is not heard.
     """
-    sent = np.zeros((bench.tx_antennas, LENGTH), np.complex64)
-    sent[0] = sequence()
     turns = carrier_offset_hz / bench.rate_hz
-    found = [heard(exchange(bench, sent)[0], turns) for _ in range(_REPEATS)]
-    delays = [one.samples for one in found]
+    found = []
+    for begin in _BEGINNINGS:
+        sent = np.zeros((bench.tx_antennas, begin + LENGTH), np.complex64)
+        sent[0, begin:] = sequence()
+        found.append(heard(exchange(bench, sent)[0], turns))
+    delays = [one.samples - begin for one, begin in zip(found, _BEGINNINGS, strict=True)]
     return LoopbackDelay(
         delay_samples=round(float(np.mean(delays)), 4),
         deviation_samples=round(float(np.std(delays, ddof=1)), 4),

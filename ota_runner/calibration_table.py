@@ -25,7 +25,7 @@ from semcom_calibration.snr_table import SnrTable
 def calibration_table(profile: Profile) -> Table:
     """A row a procedure that found something."""
     table = Table(
-        title=f"{escape(profile.model)} {escape(profile.serial)} at {profile.freq_hz / 1e6:g} MHz, "
+        title=f"{profile.radio} {escape(profile.serial)} at {profile.freq_hz / 1e6:g} MHz, "
         f"{profile.rate_hz / 1e6:g} MS/s",
         title_justify="left",
     )
@@ -93,6 +93,8 @@ def _clock_offset(found: ClockOffset) -> list[str]:
 
 
 def _loopback_delay(found: LoopbackDelay) -> list[str]:
+    if found.deviation_samples > 1:
+        return ["the device does not time both ends"]
     return [f"{found.delay_samples:.3f} ± {found.deviation_samples:.3f} samples"]
 
 
