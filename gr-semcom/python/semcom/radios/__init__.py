@@ -34,6 +34,7 @@ _RADIOS = {
     "loopback": "LoopbackRadio",
     "pluto": "PlutoRadio",
     "sigmf": "SigmfRadio",
+    "soapy": "SoapyRadio",
     "usrp": "UsrpRadio",
     "zmq": "ZmqRadio",
 }

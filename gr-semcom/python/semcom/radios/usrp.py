@@ -11,9 +11,9 @@ from gnuradio.semcom.radios.corrections import Corrections
 from gnuradio.semcom.radios.device import require_leave_to_transmit
 from gnuradio.semcom.radios.progress import Progress
 from gnuradio.semcom.radios.transmit_guardian import TransmitGuardian
-from gnuradio.semcom.radios.usrp_burst_timer import full_scale
 from gnuradio.semcom.radios.usrp_config import UsrpConfig, choose_usrp, find_usrp
 from gnuradio.semcom.radios.usrp_streams import UsrpSettings, UsrpSink, UsrpSource
+from gnuradio.semcom.radios.whole_bursts import full_scale
 
 from semcom_phy.numerology import Numerology
 

@@ -31,9 +31,14 @@ def uhd_api() -> ModuleType:
     return _load("uhd", "install the package python3-uhd")
 
 
-def _load(name: str, mend: str) -> ModuleType:
+def quiet_uhd() -> None:
+    """Have UHD say nothing, unless the environment says otherwise; before it is loaded."""
     os.environ.setdefault("UHD_LOG_CONSOLE_LEVEL", "off")
     os.environ.setdefault("UHD_LOG_FASTPATH_DISABLE", "1")
+
+
+def _load(name: str, mend: str) -> ModuleType:
+    quiet_uhd()
     try:
         return importlib.import_module(name)
     except ImportError as error:

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Any radio that has a SoapySDR driver, by gr-soapy: whole bursts out, a bare stream in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from gnuradio import gr
+from gnuradio.semcom.radios.base import (
+    Radio,
+    RadioConfig,
+    RadioConfigError,
+    RadioLostError,
+    RadioOpenError,
+)
+from gnuradio.semcom.radios.corrections import Corrections
+from gnuradio.semcom.radios.device import DeviceConfig, Finite, require_leave_to_transmit
+from gnuradio.semcom.radios.progress import Progress
+from gnuradio.semcom.radios.soapy_bursts import LENGTH_TAG, SoapyBursts
+from gnuradio.semcom.radios.soapy_device import RECEIVE, TRANSMIT, SoapyDevice, find_device
+from gnuradio.semcom.radios.transmit_guardian import TransmitGuardian
+from gnuradio.semcom.radios.whole_bursts import full_scale
+from pydantic import Field
+
+from semcom_phy.numerology import Numerology
+from semcom_phy.receiver import lookahead_samples
+
+_BUFFER = 1 << 17
+_LOST_S = 2.0
+_UNDER_WAY_S = 0.5
+"""What drivers and devices may hold of a stream in either direction: none of them tells."""
+
+_SILENCE_MARGIN = 512
+
+
+class SoapyConfig(DeviceConfig):
+    """Options of a device with a SoapySDR driver."""
+
+    device: str = Field(
+        "", description="SoapySDR's arguments, such as driver=lime; default: the only device"
+    )
+    antenna_tx: str | None = Field(None, description="transmit connector; default: the device's")
+    antenna_rx: str | None = Field(None, description="receive connector; default: the device's")
+    bandwidth_hz: Annotated[Finite, Field(gt=0)] | None = Field(
+        None, description="of the analogue filters in Hz; default: the device's choice"
+    )
+    clock_source: str | None = Field(None, description="reference clock; default: the device's")
+
+
+class SoapySink(gr.hier_block2):  # type: ignore[misc]
+    """Sends bursts as they come.
+
+    Args:
+        device: set up.
+        antennas: channels.
+        scale, silence: of :class:`gnuradio.semcom.radios.soapy_bursts.SoapyBursts`.
+
+    Attributes:
+        bursts: before gr-soapy's block.
+        driver: gr-soapy's block.
+    """
+
+    def __init__(self, device: SoapyDevice, antennas: int, scale: float, silence: int) -> None:
+        signature = gr.io_signature(antennas, antennas, gr.sizeof_gr_complex)
+        super().__init__("semcom_soapy_sink", signature, gr.io_signature(0, 0, 0))
+        self.bursts = SoapyBursts(antennas, scale, silence)
+        self.driver = _open("sink", device, antennas)
+        self.driver.set_length_tag_name(LENGTH_TAG)
+        for antenna in range(antennas):
+            self.connect((self, antenna), (self.bursts, antenna), (self.driver, antenna))
+
+
+class SoapyRadio(Radio):
+    """A device with a SoapySDR driver. Making this opens it; its ends open when asked for.
+
+    Its limits are asked of the device itself, before a stream is set up. SoapySDR tells neither
+    when a burst is sent nor what was dropped: there are no timed bursts, and no events but a
+    device that is lost.
+
+    Args:
+        config: options.
+        numerology: sample rate and antennas.
+        corrections: what calibration found of the device.
+
+    Raises:
+        RadioConfigError: an option out of range of the device.
+        RadioOpenError: no such device.
+    """
+
+    name = "soapy"
+    Config = SoapyConfig
+
+    def __init__(
+        self,
+        config: RadioConfig,
+        numerology: Numerology,
+        corrections: Corrections | None = None,
+    ) -> None:
+        super().__init__(config, numerology, corrections)
+        assert isinstance(config, SoapyConfig)
+        self._options = config
+        self._device = SoapyDevice(find_device(config.device))
+        if config.clock_source is not None:
+            self._device.set_clock_source(config.clock_source)
+        self._actual: dict[str, Any] = {}
+        self._sink: SoapySink | None = None
+        self._source: gr.basic_block | None = None
+        self._guardian: TransmitGuardian | None = None
+        self._giving, self._taking, self._sending = Progress(), Progress(), Progress()
+        self._over: tuple[int, int] | None = None  # how much was sent, how much received by then
+
+    @property
+    def sink(self) -> gr.basic_block:
+        if self._sink is None:
+            antennas = self.numerology.tx_antennas
+            gain_db = self._options.gain_tx_db
+            if gain_db is None:
+                gain_db = self._device.default_gain_db(TRANSMIT)
+            require_leave_to_transmit(self.name, self._options, gain_db, self.corrections)
+            self._guardian = TransmitGuardian(self.name, self._options)
+            self._actual[TRANSMIT] = self._set_up(
+                TRANSMIT, antennas, self._options.freq_hz, gain_db, self._options.antenna_tx
+            )
+            scale = full_scale(self._options.backoff_db, self.numerology)
+            silence = lookahead_samples(self.numerology) + _SILENCE_MARGIN
+            self._sink = SoapySink(self._device, antennas, scale, silence)
+        return self._sink
+
+    @property
+    def source(self) -> gr.basic_block:
+        if self._source is None:
+            antennas = self.numerology.rx_antennas
+            freq_hz = self._options.freq_hz + self.corrections.carrier_hz
+            gain_db = self._options.gain_rx_db
+            if gain_db is None:
+                gain_db = self._device.default_gain_db(RECEIVE)
+            self._actual[RECEIVE] = self._set_up(
+                RECEIVE, antennas, freq_hz, gain_db, self._options.antenna_rx
+            )
+            self._source = _open("source", self._device, antennas)
+            self._source.set_min_output_buffer(_BUFFER)
+        return self._source
+
+    def _set_up(
+        self, end: str, antennas: int, freq_hz: float, gain_db: float, antenna: str | None
+    ) -> dict[str, Any]:
+        rate_hz, bandwidth_hz = self.numerology.sample_rate, self._options.bandwidth_hz
+        try:
+            return self._device.set_up(
+                end, antennas, rate_hz, freq_hz, gain_db, antenna, bandwidth_hz
+            )
+        except RuntimeError as error:
+            raise RadioConfigError(f"radio 'soapy': {self._device.name}: {error}") from error
+
+    @property
+    def blocks(self) -> tuple[gr.basic_block, ...]:
+        return tuple(end for end in (self._sink, self._source) if end is not None)
+
+    @classmethod
+    def serial_number(cls, config: RadioConfig) -> str | None:
+        assert isinstance(config, SoapyConfig)
+        return find_device(config.device).get("serial")
+
+    @classmethod
+    def switch_off(cls, config: RadioConfig) -> None:
+        """Open the device anew and turn its transmitters off.
+
+        Raises:
+            RadioOpenError: it cannot be opened.
+        """
+        assert isinstance(config, SoapyConfig)
+        SoapyDevice(find_device(config.device)).turn_off()
+
+    def transmitted(self, sent: int) -> bool:
+        if self._sink is None or not self._has_taken(sent):
+            return False
+        return self._sending.stalled_s(self._sink.bursts.samples_out) > _UNDER_WAY_S
+
+    def drained(self, sent: int, received: int) -> bool:
+        if self._source is None:
+            return False
+        if self._sink is not None and not self._has_taken(sent):
+            return False
+        if self._over is None or self._over[0] != sent:
+            self._over = sent, received
+        return received - self._over[1] > 2 * _UNDER_WAY_S * self.numerology.sample_rate
+
+    def _has_taken(self, sent: int) -> bool:
+        """Whether the driver has all of it; there is nothing else to ask."""
+        sink = self._sink
+        assert sink is not None
+        taken = int(sink.driver.nitems_read(0))
+        return (
+            sink.bursts.samples_in >= sent and sink.bursts.idle and taken == sink.bursts.samples_out
+        )
+
+    def check(self) -> None:
+        stalled_s = [0.0]
+        if self._source is not None:
+            stalled_s.append(self._giving.stalled_s(int(self._source.nitems_written(0))))
+        if self._sink is not None:
+            taken = int(self._sink.driver.nitems_read(0))
+            behind = taken < self._sink.bursts.samples_out
+            stalled_s.append(self._taking.stalled_s(taken, behind))
+        if max(stalled_s) > _LOST_S:
+            self.events.lost_device = 1
+            raise RadioLostError(
+                f"{self._device.name} has stood still for {max(stalled_s):.0f} s: look at its "
+                "power and cable"
+            )
+
+    def close(self) -> None:
+        if self._sink is not None and self._guardian is not None:
+            try:
+                self._device.turn_off()
+            except RuntimeError:
+                return  # it is lost: the guardian tries when this program has ended
+            self._guardian.dismiss()
+
+    def describe(self) -> dict[str, Any]:
+        device = {"name": self._device.name, **self._device.found, **self._actual}
+        return {**super().describe(), "device": device}
+
+
+def _open(end: str, device: SoapyDevice, antennas: int) -> gr.basic_block:
+    """gr-soapy's ``sink`` or ``source`` on a device that is open and set up."""
+    try:
+        from gnuradio import soapy
+    except ImportError as error:
+        raise RadioOpenError(
+            "gr-soapy cannot be imported: install GNU Radio with SoapySDR (package gnuradio)"
+        ) from error
+    each = [""] * antennas
+    try:
+        block = getattr(soapy, end)(device.arguments, "fc32", antennas, "", "", each, each)
+    except (RuntimeError, ValueError) as error:
+        raise RadioOpenError(f"gr-soapy cannot use {device.name}: {error}") from error
+    block.set_log_level("off")
+    return block
