@@ -176,7 +176,7 @@ class PlutoRadio(Radio):
         if config.backend == "adi":
             sink = AdiSink(device, antennas, rate_hz, scale, self._size, self.events, self._lost_by)
         else:
-            sink = IioSink(device.uri, antennas, scale, self._size)
+            sink = IioSink(device.uri, antennas, rate_hz, scale, self._size)
         device.switch_transmitter_on()
         self._actual["gain_tx_db"] = device.set_gain_tx_db(gain_db)
         return sink
@@ -189,6 +189,7 @@ class PlutoRadio(Radio):
 
     def _make_source(self) -> AdiSource | IioSource:
         config, antennas, device = self._options, self.numerology.rx_antennas, self._device
+        rate_hz = self.numerology.sample_rate
         device.set_kernel_buffers(RX_DATA, config.kernel_buffers)
         frequency = config.freq_hz + self.corrections.carrier_hz
         self._actual["rx_freq_hz"] = device.set_rx_freq_hz(frequency)
@@ -200,11 +201,11 @@ class PlutoRadio(Radio):
         self._actual["rssi_db"] = device.rssi_db()
         device.require_samples(self._size)
         if config.backend == "iio":
-            return IioSource(device.uri, antennas, self._size)
+            return IioSource(device.uri, antennas, rate_hz, self._size)
         return AdiSource(
             device,
             antennas,
-            self.numerology.sample_rate,
+            rate_hz,
             self._size,
             config.kernel_buffers,
             self.events,

@@ -13,14 +13,17 @@ from gnuradio.semcom.guard import Arrays, GuardedBlock
 from gnuradio.semcom.radios.base import RadioEvents, RadioOpenError
 from gnuradio.semcom.radios.pluto_buffers import WholeBuffers, marks
 from gnuradio.semcom.radios.pluto_device import PlutoDevice
-from gnuradio.semcom.radios.pluto_stream import ADC_FULL_SCALE, LossesByTime, to_converter
+from gnuradio.semcom.radios.pluto_stream import (
+    ADC_FULL_SCALE,
+    LossesByTime,
+    samples_held,
+    to_converter,
+)
 
 from semcom_phy.exchange import ComplexArray
 
 _STOP_S = 3.0
 _POLL_S = 0.05
-_HELD_S = 2.0
-"""Of received samples for a flowgraph that is late; then the device begins to lose some."""
 _MOST_WAITING = 1 << 23
 """Samples taken from the flowgraph that the device has not yet."""
 
@@ -63,8 +66,8 @@ class AdiSource(GuardedBlock):
         self._device, self._antennas = device, antennas
         self._events, self._lost = events, lost
         self._by_time = LossesByTime(rate_hz, (kernel_buffers + 1) * buffer_size)
-        held = max(2, int(_HELD_S * rate_hz / buffer_size))
-        self._buffers: queue.Queue[ComplexArray] = queue.Queue(held)
+        buffers = max(2, samples_held(rate_hz) // buffer_size)
+        self._buffers: queue.Queue[ComplexArray] = queue.Queue(buffers)
         self._left: ComplexArray = np.empty((antennas, 0), np.complex64)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None

@@ -17,7 +17,12 @@ from gnuradio.semcom.guard import Arrays, GuardedBlock
 from gnuradio.semcom.radios.base import RadioOpenError
 from gnuradio.semcom.radios.pluto_buffers import WholeBuffers, marks
 from gnuradio.semcom.radios.pluto_device import RX_DATA, TX_DATA
-from gnuradio.semcom.radios.pluto_stream import ADC_FULL_SCALE, DAC_FULL_SCALE, channel_names
+from gnuradio.semcom.radios.pluto_stream import (
+    ADC_FULL_SCALE,
+    DAC_FULL_SCALE,
+    channel_names,
+    samples_held,
+)
 
 from semcom_phy.exchange import ComplexArray
 
@@ -32,13 +37,14 @@ class IioSource(gr.hier_block2):  # type: ignore[misc]
     Args:
         uri: of the device.
         antennas: 1 or 2.
+        rate_hz: sample rate.
         buffer_size: samples of a buffer.
 
     Raises:
         RadioOpenError: gr-iio cannot open it.
     """
 
-    def __init__(self, uri: str, antennas: int, buffer_size: int) -> None:
+    def __init__(self, uri: str, antennas: int, rate_hz: float, buffer_size: int) -> None:
         outputs = gr.io_signature(antennas, antennas, gr.sizeof_gr_complex)
         gr.hier_block2.__init__(self, "semcom_pluto_source", gr.io_signature(0, 0, 0), outputs)
         names = channel_names(antennas)
@@ -49,6 +55,7 @@ class IioSource(gr.hier_block2):  # type: ignore[misc]
             self.connect((self._device, port), part)
             self.connect(part, (self._joined[port // 2], port % 2))
         for port, joined in enumerate(self._joined):
+            joined.set_min_output_buffer(samples_held(rate_hz))
             self.connect(joined, (self, port))
 
     @property
@@ -71,6 +78,7 @@ class IioSink(gr.hier_block2):  # type: ignore[misc]
     Args:
         uri: of the device.
         antennas: 1 or 2.
+        rate_hz: sample rate.
         scale: by which samples are multiplied, to have a full scale of 1.
         buffer_size: samples of a buffer.
 
@@ -78,12 +86,15 @@ class IioSink(gr.hier_block2):  # type: ignore[misc]
         RadioOpenError: gr-iio cannot open it.
     """
 
-    def __init__(self, uri: str, antennas: int, scale: float, buffer_size: int) -> None:
+    def __init__(
+        self, uri: str, antennas: int, rate_hz: float, scale: float, buffer_size: int
+    ) -> None:
         inputs = gr.io_signature(antennas, antennas, gr.sizeof_gr_complex)
         gr.hier_block2.__init__(self, "semcom_pluto_sink", inputs, gr.io_signature(0, 0, 0))
         names = channel_names(antennas)
         self._size = buffer_size
         self._bursts = WholeBufferBlock(antennas, buffer_size, scale)
+        self._bursts.set_min_output_buffer(samples_held(rate_hz))
         self._device = _made(uri, iio.device_sink, TX_DATA, names, _PHY, [], buffer_size)
         self._split = [blocks.complex_to_float() for _ in range(antennas)]
         self._parts = [blocks.float_to_short(1, DAC_FULL_SCALE) for _ in names]
@@ -91,6 +102,7 @@ class IioSink(gr.hier_block2):  # type: ignore[misc]
             self.connect((self, port), (self._bursts, port))
             self.connect((self._bursts, port), split)
         for port, part in enumerate(self._parts):
+            part.set_min_output_buffer(samples_held(rate_hz))
             self.connect((self._split[port // 2], port % 2), part)
             self.connect(part, (self._device, port))
 
@@ -141,7 +153,6 @@ class WholeBufferBlock(GuardedBlock):
         self.samples_in = 0
         self.samples_given = 0
         self.set_tag_propagation_policy(gr.TPP_DONT)
-        self.set_min_output_buffer(4 * size)
 
     @property
     def waiting(self) -> int:

@@ -13,8 +13,18 @@ ADC_FULL_SCALE = 2048.0
 DAC_FULL_SCALE = 32768.0
 """Of the transmitter's 12 bits, which stand in the upper bits of 16."""
 
+_MOST_HELD = 1 << 23  # 64 MiB
+
 _DRIFT = 1e-4
 """By which two clocks differ at most."""
+
+
+def samples_held(rate_hz: float) -> int:
+    """Samples an antenna that wait between device and flowgraph if one is late: two seconds.
+
+    With less, Python's lock alone, held by a compiler for a second, would tear a burst.
+    """
+    return min(int(2 * rate_hz), _MOST_HELD)
 
 
 def channel_names(antennas: int) -> list[str]:
