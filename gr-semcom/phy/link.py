@@ -26,6 +26,9 @@ class LinkStats:
             air CBR. Channel uses where the link has no waveform.
         seconds: wall-clock seconds spent between ``send`` and the end of ``receive``.
         stream_time_s: sample-clock time at which the next picture is sent.
+        radio_s: sample-clock time of the radio: in a simulation that of the samples sent, silence
+            counted; a device's goes on while nothing is sent.
+        radio_events: what went wrong in the radio, by kind, how often; None where there is none.
     """
 
     frames_sent: int = 0
@@ -33,6 +36,8 @@ class LinkStats:
     samples: int = 0
     seconds: float = 0.0
     stream_time_s: float = 0.0
+    radio_s: float = 0.0
+    radio_events: dict[str, int] | None = None
 
     @property
     def frames_lost(self) -> int:

@@ -7,6 +7,7 @@ import queue
 import time
 from collections import deque
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 
 from gnuradio.semcom.feedback_path import FeedbackPath
@@ -111,7 +112,14 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
             samples=self._framer.burst_samples,
             seconds=self._seconds,
             stream_time_s=self._framer.stream_time_s,
+            radio_s=self._radio_s(),
+            radio_events=asdict(self.radio.events),
         )
+
+    def _radio_s(self) -> float:
+        if self.radio.ends_with_input:
+            return self._framer.stream_time_s
+        return self._receiver.samples_heard / self.radio.numerology.sample_rate
 
     @property
     def counters(self) -> ReceiverCounters:

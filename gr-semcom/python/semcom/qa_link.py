@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from gnuradio.semcom import FlowgraphLink, Framer, LoopbackChannel, numerology
 from gnuradio.semcom.guard import Arrays
 from gnuradio.semcom.qa_framer import symbols_of as sent_symbols
 from gnuradio.semcom.qa_framer import transmission
-from gnuradio.semcom.radios import Corrections, Radio, open_radio
+from gnuradio.semcom.radios import Corrections, Radio, RadioEvents, open_radio
 from gnuradio.semcom.radios.base import RadioConfig
 
 from semcom_phy.channel import ChannelConfig
@@ -527,3 +528,20 @@ def test_what_calibration_found_is_taken_out_before_the_receiver() -> None:
             snr_db.append(reception.snr_db)
     assert snr_db[0] > 28
     assert snr_db[1] < 15
+
+
+def test_the_radios_time_and_events_are_told() -> None:
+    endless = EndlessRadio(LoopbackChannel(ChannelConfig(None), NARROW))
+    for radio in (open_radio("loopback", NARROW), endless):
+        with FlowgraphLink(radio, NARROW) as link:
+            assert (link.stats.radio_s, link.stats.radio_events) == (0, asdict(RadioEvents()))
+            link.send(0, transmission(3000), STATE)
+            assert link.receive() is not None
+            radio.events.late += 1
+            link._receiver.samples_heard += 10_000_000  # a device's stream goes on by itself
+            stats = link.stats
+        assert stats.radio_events == asdict(RadioEvents(late=1))
+        if radio.ends_with_input:
+            assert stats.radio_s == stats.stream_time_s
+        else:
+            assert 10 < stats.radio_s < 10 + stats.stream_time_s

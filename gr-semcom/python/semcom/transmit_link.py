@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 
 from gnuradio.semcom.link_halves import TransmitHalf
 from gnuradio.semcom.radio_flowgraph import RadioFlowgraph
@@ -57,13 +58,15 @@ class TransmitLink(AbstractContextManager["TransmitLink"]):
 
     @property
     def stats(self) -> LinkStats:
-        """What was sent so far; what arrived of it is not known here."""
+        """What was sent so far; what arrived of it, and a device's clock, are not known here."""
         framer = self._half.framer
         return LinkStats(
             frames_sent=framer.frames_sent,
             samples=framer.burst_samples,
             seconds=self._seconds,
             stream_time_s=framer.stream_time_s,
+            radio_s=framer.stream_time_s if self.radio.ends_with_input else 0.0,
+            radio_events=asdict(self.radio.events),
         )
 
     @property
