@@ -28,6 +28,8 @@ from gnuradio.semcom.picture_sink import PictureSink
 from gnuradio.semcom.picture_source import PictureSource
 from gnuradio.semcom.picture_view import PictureView
 from gnuradio.semcom.receiver import Receiver
+from gnuradio.semcom.sample_sink import SampleSink
+from gnuradio.semcom.sample_source import SampleSource
 from gnuradio.semcom.semantic_receiver import SemanticReceiver
 from gnuradio.semcom.semantic_transmitter import SemanticTransmitter
 
@@ -57,6 +59,8 @@ __all__ = [
     "PictureSource",
     "PictureView",
     "Receiver",
+    "SampleSink",
+    "SampleSource",
     "SemanticReceiver",
     "SemanticTransmitter",
     "check",
