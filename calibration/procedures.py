@@ -42,12 +42,12 @@ class Results(Result):
     channels: Channels | None = None
     snr_table: SnrTable | None = None
 
-    def corrections(self, gain_rx_db: float) -> Corrections:
-        """What a receiver of that gain applies."""
+    def corrections(self, gain_rx_db: float | None) -> Corrections:
+        """What a receiver of that gain applies; None for a gain that changes, as the offset then."""
         carrier, dc, iq = self.carrier_offset, self.dc_offset, self.iq_imbalance
         return Corrections(
             carrier_hz=carrier.offset_hz if carrier else 0.0,
-            dc=dc.at(gain_rx_db) if dc else (),
+            dc=dc.at(gain_rx_db) if dc and gain_rx_db is not None else (),
             image=iq.correction if iq else (),
         )
 

@@ -126,8 +126,13 @@ class Profile(Result):
             return f"it is of {self.rx_antennas} receive antenna, not of {rx_antennas}"
         return None
 
-    def corrections(self, gain_rx_db: float, rx_antennas: int) -> Corrections:
-        """What driver and link apply, of the first so many antennas."""
+    def corrections(self, gain_rx_db: float | None, rx_antennas: int) -> Corrections:
+        """What driver and link apply.
+
+        Args:
+            gain_rx_db: receive gain; None where the device changes it, and its DC offset with it.
+            rx_antennas: as many of the first.
+        """
         found = self.results.corrections(gain_rx_db)
         return Corrections(
             carrier_hz=found.carrier_hz,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from semcom_calibration.procedures import Calibration
     from semcom_calibration.profile import Profile
 
-_BENCHES = ("usrp", "pluto", "soapy")
+_BENCHES = ("usrp", "pluto")
 """Radios that have a bench, in their module ``*_bench``."""
 
 

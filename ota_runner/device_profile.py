@@ -156,16 +156,14 @@ def _apply(
     snr_db: float | None,
     numerology: Numerology,
 ) -> tuple[DeviceConfig, Corrections, ProfileUse]:
-    gain_rx_db = options.gain_rx_db
-    if gain_rx_db is None:
+    gain_rx_db, gain_tx_db = options.gain_rx_db, options.gain_tx_db
+    if gain_rx_db is None and _sets_gain_rx(options):
         gain_rx_db = profile.receive_with_db
-    gain_tx_db, why = options.gain_tx_db, ""
-    if gain_tx_db is None and snr_db is not None:
+    told = "the device sets its receive gain" if gain_rx_db is None else f"--gain-rx {gain_rx_db:g}"
+    if gain_tx_db is None and snr_db is not None and gain_rx_db is not None:
         gain_tx_db, why = _gain_tx(path, profile, options, gain_rx_db, snr_db, numerology)
-    say(
-        f"--radio {profile.radio}: profile {profile.serial} of {profile.date:%Y-%m-%d}: "
-        f"--gain-rx {gain_rx_db:g}{why}"
-    )
+        told += why
+    say(f"--radio {profile.radio}: profile {profile.serial} of {profile.date:%Y-%m-%d}: {told}")
     use = ProfileUse(
         path.resolve(),
         profile.serial,
@@ -176,6 +174,11 @@ def _apply(
     )
     chosen = options.model_copy(update={"gain_tx_db": gain_tx_db, "gain_rx_db": gain_rx_db})
     return chosen, profile.corrections(gain_rx_db, numerology.rx_antennas), use
+
+
+def _sets_gain_rx(options: DeviceConfig) -> bool:
+    """Whether a receive gain may be chosen; not beside a gain control of the device."""
+    return getattr(options, "gain_mode", "manual") == "manual"
 
 
 def _gain_tx(

@@ -126,6 +126,23 @@ def test_a_named_profile_tells_of_the_cable(tmp_path: Path) -> None:
     assert licensed.cabled_db is None
 
 
+class WithGainControl(DeviceConfig):
+    gain_mode: str = "slow_attack"
+
+
+def test_a_device_that_sets_its_own_gain(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options, corrections, _ = apply_profile(
+        "usrp", WithGainControl.model_validate({}), 10.0, NARROW, profile=write(tmp_path)
+    )
+    assert isinstance(options, DeviceConfig)
+    assert options.gain_rx_db is options.gain_tx_db is None
+    assert corrections.dc == ()
+    assert corrections.image == (-0.03 - 0.02j,)
+    assert "the device sets its receive gain" in capsys.readouterr().err
+
+
 def test_backoff_and_carriers_count(tmp_path: Path) -> None:
     """3 dB more back-off is 3 dB less; half the carriers at the same RMS have 3 dB more each."""
     write(tmp_path)
