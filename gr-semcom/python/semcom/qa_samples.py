@@ -185,6 +185,7 @@ class Receiving:
 
     def __init__(self, endpoint: str = "tcp://127.0.0.1:*", antennas: int = 1) -> None:
         self.source = SampleSource(endpoint, antennas, RATE)
+        self.source.listen()
         self.kept = [blocks.vector_sink_c() for _ in range(antennas)]
         self.flowgraph = gr.top_block()
         for port, keep in enumerate(self.kept):
@@ -285,6 +286,7 @@ def test_what_is_lost_is_zeros_and_what_is_foreign_nothing(receiving: Receiving)
 
 def test_a_receiver_that_is_slow_loses_nothing() -> None:
     source = SampleSource("tcp://127.0.0.1:*", 1, RATE)
+    source.listen()
     flowgraph = gr.top_block()
     sending, sink = Sending(signal(1, 3_000_000), {}), SampleSink(source.endpoint, 1, RATE)
     flowgraph.connect(sending, sink)
@@ -323,6 +325,7 @@ def test_the_wrong_keys_are_told(tmp_path: Path) -> None:
     make_keys((tmp_path / "tx", tmp_path / "rx"))
     make_keys((tmp_path / "a", tmp_path / "b"))
     source = SampleSource("tcp://127.0.0.1:*", 1, RATE, str(tmp_path / "rx"))
+    source.listen()
     receiver = gr.top_block()
     keep = blocks.vector_sink_c()
     receiver.connect(source, keep)
@@ -349,6 +352,7 @@ def test_endpoints_are_checked() -> None:
         with pytest.raises(ValueError, match="give both ends keys"):
             kind("tcp://0.0.0.0:5571")
     source = SampleSource("tcp://127.0.0.1:*")
+    source.listen()
     with pytest.raises(OSError, match=f"cannot listen for samples at {source.endpoint}"):
-        SampleSource(source.endpoint)
+        SampleSource(source.endpoint).listen()
     source.close()

@@ -8,20 +8,16 @@ import time
 
 import numpy as np
 import pmt
-import zmq
-from gnuradio.semcom.connection_watch import ConnectionWatch
 from gnuradio.semcom.curve_keys import keys_or_none
 from gnuradio.semcom.endpoints import require_endpoint
 from gnuradio.semcom.guard import Arrays, GuardedBlock
-from gnuradio.semcom.sample_message import LARGEST_SAMPLES, SampleMessage, to_parts
+from gnuradio.semcom.sample_message import LARGEST_SAMPLES, SampleMessage
 from gnuradio.semcom.sample_pace import SamplePace
+from gnuradio.semcom.sample_socket import SampleSender
 
 from semcom_phy.exchange import ComplexArray
 
-_WAITING = 8
-_POLL_MS = 50
-_LINGER_MS = 1000
-_SILENCE_MS = 3000
+_LONGEST_PAUSE_S = 0.05
 _PICTURE = pmt.intern("picture")
 
 
@@ -44,6 +40,7 @@ class SampleSink(GuardedBlock):
         ValueError: an endpoint beyond this machine and no keys, or keys that cannot be read.
 
     Attributes:
+        endpoint: to call when the flowgraph starts.
         samples_in: samples per antenna sent so far.
         session: of this sender.
     """
@@ -57,44 +54,35 @@ class SampleSink(GuardedBlock):
         pace: bool = False,
     ) -> None:
         super().__init__("semcom_sample_sink", inputs=antennas)
-        own = keys_or_none(keys)
-        require_endpoint(endpoint, own is not None)
+        self._keys = keys_or_none(keys)
+        require_endpoint(endpoint, self._keys is not None)
+        self.endpoint = endpoint
         self.samples_in = 0
         self.session = 1 + secrets.randbits(61)
         self._sample_rate = sample_rate
         self._antennas = antennas
         self._pace = SamplePace(sample_rate) if pace else None
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket: zmq.Socket[bytes] = self._context.socket(zmq.PUSH)
-        self._socket.set_hwm(_WAITING)
-        self._socket.setsockopt(zmq.IMMEDIATE, 1)
-        for option in (zmq.HEARTBEAT_TIMEOUT, zmq.HANDSHAKE_IVL, zmq.CONNECT_TIMEOUT):
-            self._socket.setsockopt(option, _SILENCE_MS)
-        self._socket.setsockopt(zmq.HEARTBEAT_IVL, _SILENCE_MS // 3)
-        self._watch = ConnectionWatch(self._socket, endpoint, True, own is not None)
-        if own is not None:
-            own.connect(self._socket)
-        self._socket.connect(endpoint)
+        self._sender: SampleSender | None = None
+
+    def open(self) -> None:
+        self._sender = SampleSender(self.endpoint, self._keys)
 
     @property
     def refusal(self) -> str | None:
         """Why the other end does not take us, one line; None where it does, or is not there."""
-        return self._watch.refusal
+        return None if self._sender is None else self._sender.refusal
 
     def process(self, inputs: Arrays, outputs: Arrays) -> int:
         count = min(LARGEST_SAMPLES, *(len(samples) for samples in inputs))
         if self._pace is not None:
             count = min(count, self._pace.at_once)
-            time.sleep(min(self._pace.pause_s(), _POLL_MS / 1000))
+            time.sleep(min(self._pace.pause_s(), _LONGEST_PAUSE_S))
             if self._pace.pause_s():
                 return 0
         tags = self.get_tags_in_window(0, 0, count, _PICTURE)
         begun = self.nitems_read(0)
         pictures = tuple((tag.offset - begun, pmt.to_long(tag.value)) for tag in tags)
-        taken = self._send(np.stack([samples[:count] for samples in inputs]), pictures)
-        if not taken:
-            self._socket.poll(_POLL_MS, zmq.POLLOUT)
-            self._watch.update()
+        if not self._send(np.stack([samples[:count] for samples in inputs]), pictures):
             return 0
         if self._pace is not None:
             self._pace.take(count)
@@ -107,21 +95,13 @@ class SampleSink(GuardedBlock):
         self, samples: ComplexArray, pictures: tuple[tuple[int, int], ...] = (), end: bool = False
     ) -> bool:
         """Send samples ``[antennas, n]``; False where nobody takes them now."""
-        message = SampleMessage(
-            self.session, self.samples_in, samples, self._sample_rate, pictures, end
+        assert self._sender is not None
+        return self._sender.send(
+            SampleMessage(self.session, self.samples_in, samples, self._sample_rate, pictures, end)
         )
-        try:
-            self._socket.send_multipart(to_parts(message), zmq.NOBLOCK, copy=False)
-        except zmq.Again:
-            return False
-        return True
 
     def close(self) -> None:
-        """Say that it is over, free the socket; safe to call twice."""
-        if self._socket.closed:
-            return
-        self._socket.poll(_POLL_MS, zmq.POLLOUT)
-        self._send(np.empty((self._antennas, 0), np.complex64), end=True)
-        self._watch.close()
-        self._socket.close(linger=_LINGER_MS)
-        self._context.term()
+        if self._sender is not None:
+            self._send(np.empty((self._antennas, 0), np.complex64), end=True)
+            self._sender.close()
+            self._sender = None

@@ -7,17 +7,15 @@ import logging
 
 import numpy as np
 import pmt
-import zmq
 from gnuradio.semcom.curve_keys import keys_or_none
 from gnuradio.semcom.endpoints import require_endpoint
 from gnuradio.semcom.guard import WORK_DONE, Arrays, GuardedBlock
-from gnuradio.semcom.sample_message import LARGEST_BYTES, SampleMessage, from_parts
+from gnuradio.semcom.sample_message import SampleMessage
 from gnuradio.semcom.sample_order import SampleCounters, SampleOrder
+from gnuradio.semcom.sample_socket import SampleListener
 
 from semcom_phy.exchange import ComplexArray
 
-_WAITING = 8
-_POLL_MS = 50
 _BUFFER = 1 << 17
 _LONGEST_GAP_S = 10.0
 _PICTURE = pmt.intern("picture")
@@ -41,10 +39,9 @@ class SampleSource(GuardedBlock):
 
     Raises:
         ValueError: an endpoint beyond this machine and no keys, or keys that cannot be read.
-        OSError: it cannot be bound.
 
     Attributes:
-        endpoint: as bound.
+        endpoint: to listen at when the flowgraph starts; then as bound.
         counters: of what came.
         position: samples per antenna of the sender's stream put out so far, as it counts.
         samples_out: samples per antenna put out so far, whoever sent them.
@@ -59,8 +56,9 @@ class SampleSource(GuardedBlock):
         keys: str = "",
     ) -> None:
         super().__init__("semcom_sample_source", outputs=antennas)
-        own = keys_or_none(keys)
-        require_endpoint(endpoint, own is not None)
+        self._keys = keys_or_none(keys)
+        require_endpoint(endpoint, self._keys is not None)
+        self.endpoint = endpoint
         self.counters = SampleCounters()
         self.position = 0
         self.samples_out = 0
@@ -71,20 +69,21 @@ class SampleSource(GuardedBlock):
         self._pending: ComplexArray = np.empty((antennas, 0), np.complex64)
         self._pictures: tuple[tuple[int, int], ...] = ()
         self._ended = False
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket: zmq.Socket[bytes] = self._context.socket(zmq.PULL)
-        self._socket.set_hwm(_WAITING)
-        self._socket.setsockopt(zmq.MAXMSGSIZE, LARGEST_BYTES)
-        self._authenticator = None if own is None else own.admit(self._context)
-        if own is not None:
-            own.bind(self._socket)
-        try:
-            self._socket.bind(endpoint)
-        except zmq.ZMQError as error:
-            self.close()
-            raise OSError(f"cannot listen for samples at {endpoint}: {error}") from error
-        self.endpoint = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        self._listener: SampleListener | None = None
         self.set_min_output_buffer(_BUFFER)
+
+    def open(self) -> None:
+        self.listen()
+
+    def listen(self) -> None:
+        """Listen already before the flowgraph starts; safe to call twice.
+
+        Raises:
+            OSError: the endpoint cannot be bound.
+        """
+        if self._listener is None:
+            self._listener = SampleListener(self.endpoint, self._keys)
+            self.endpoint = self._listener.endpoint
 
     def process(self, inputs: Arrays, outputs: Arrays) -> int:
         if not self._missing and not self._pending.shape[1] and not self._next():
@@ -119,15 +118,13 @@ class SampleSource(GuardedBlock):
 
     def _next(self) -> bool:
         """Wait a little for a message with samples; whether there is one."""
+        assert self._listener is not None
         try:
-            frames = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
-        except zmq.Again:
-            self._socket.poll(_POLL_MS)
-            return False
-        try:
-            message = from_parts([frame.buffer for frame in frames])
+            message = self._listener.take()
         except ValueError:
             self.counters.unreadable += 1
+            return False
+        if message is None:
             return False
         unfit = self.counters.unfit
         missing = self._order.take(message)
@@ -154,8 +151,6 @@ class SampleSource(GuardedBlock):
         )
 
     def close(self) -> None:
-        """Free the socket; safe to call twice."""
-        if not self._socket.closed:
-            if self._authenticator is not None:
-                self._authenticator.stop()
-            self._context.destroy(linger=0)
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None

@@ -27,16 +27,16 @@ from pydantic import AfterValidator, Field
 
 from semcom_phy.numerology import Numerology
 
-_ANY_PORT = ":*"
+_TWO_PROGRAMS, _ONE_PROGRAM = "tcp://127.0.0.1:5571", "tcp://127.0.0.1:*"
 
 
 class ZmqConfig(LoopbackConfig):
     """Options of both ends; those of the channel are the receiver's."""
 
-    endpoint: str = Field(
-        "tcp://127.0.0.1:*",
-        description="at which the receiver listens for samples; two programs need a port, such as "
-        "tcp://127.0.0.1:5571, and the receiver tcp://*:5571 for a transmitter elsewhere",
+    endpoint: str | None = Field(
+        None,
+        description="at which the receiver listens for samples; default: tcp://127.0.0.1:5571, in "
+        "one program any port; tcp://*:5571 at a receiver whose transmitter is elsewhere",
     )
     sample_keys: Annotated[Path, AfterValidator(Path.resolve)] | None = Field(
         None,
@@ -94,64 +94,67 @@ class ZmqRadio(Radio):
         super().__init__(config, numerology, corrections)
         assert isinstance(config, ZmqConfig)
         self._options = config
-        self._keys = "" if config.sample_keys is None else str(config.sample_keys)
         self._channel, self.cautions = simulated_channel(config, numerology, self.name)
         try:
-            require_endpoint(config.endpoint, config.sample_keys is not None)
+            require_endpoint(config.endpoint or _ONE_PROGRAM, config.sample_keys is not None)
         except ValueError as error:
             raise RadioConfigError(f"radio 'zmq': {error}") from error
 
     @cached_property
-    def _listening(self) -> SampleSource:
-        waveform = self.numerology
+    def sink(self) -> gr.basic_block:
         try:
-            return SampleSource(
-                self._options.endpoint, waveform.tx_antennas, waveform.sample_rate, self._keys
-            )
+            return SampleSink(*self._stream, pace=self._options.pace)
         except ValueError as error:
             raise RadioConfigError(f"radio 'zmq': {error}") from error
-        except OSError as error:
-            raise RadioOpenError(f"{error}; give another --endpoint") from error
 
     @cached_property
     def source(self) -> gr.basic_block:
         waveform = self.numerology
-        return _Receiver(self._listening, self._channel, waveform.tx_antennas, waveform.rx_antennas)
+        return _Receiver(self._samples, self._channel, waveform.tx_antennas, waveform.rx_antennas)
 
     @cached_property
-    def sink(self) -> gr.basic_block:
-        waveform, endpoint = self.numerology, self._options.endpoint
-        if endpoint.endswith(_ANY_PORT):
-            endpoint = self._listening.endpoint
+    def _samples(self) -> SampleSource:
         try:
-            return SampleSink(
-                endpoint,
-                waveform.tx_antennas,
-                waveform.sample_rate,
-                self._keys,
-                self._options.pace,
-            )
+            return SampleSource(*self._stream)
         except ValueError as error:
             raise RadioConfigError(f"radio 'zmq': {error}") from error
 
     @property
+    def _stream(self) -> tuple[str, int, float, str]:
+        """Endpoint, antennas, sample rate, keys."""
+        waveform, keys = self.numerology, self._options.sample_keys
+        endpoint = self._options.endpoint or _TWO_PROGRAMS
+        return endpoint, waveform.tx_antennas, waveform.sample_rate, str(keys or "")
+
+    @property
     def blocks(self) -> tuple[gr.basic_block, ...]:
+        """Sink, source or both; asked for once the flowgraph is connected, it begins to listen.
+
+        Raises:
+            RadioConfigError: keys, although both ends are here.
+            RadioOpenError: it cannot listen at the endpoint.
+        """
         made = vars(self)
         both = "sink" in made and "source" in made
-        if problem := self._misuse(both):
-            self.close()
-            raise RadioConfigError(f"radio 'zmq': {problem}")
+        if both and self._options.sample_keys is not None:
+            raise RadioConfigError(
+                "radio 'zmq': --sample-keys are of one end, and here both are in one program: "
+                "leave them out"
+            )
         if "source" in made:
-            self._listening.ends_with_sender = both
+            self._listen(both)
+        if both:
+            self.sink.endpoint = self._samples.endpoint
         return tuple(made[half] for half in ("sink", "source") if half in made)
 
-    def _misuse(self, both: bool) -> str | None:
-        """What is wrong with the options where both ends, or one, are in this program."""
-        if not both and self._options.endpoint.endswith(_ANY_PORT):
-            return "two programs must know the port: give both --endpoint tcp://127.0.0.1:5571"
-        if both and self._keys:
-            return "--sample-keys are of one end, and here both are in one program: leave them out"
-        return None
+    def _listen(self, both: bool) -> None:
+        if both and self._options.endpoint is None:
+            self._samples.endpoint = _ONE_PROGRAM
+        self._samples.ends_with_sender = both
+        try:
+            self._samples.listen()
+        except OSError as error:
+            raise RadioOpenError(f"{error}; give another --endpoint") from error
 
     def set_snr_db(self, snr_db: float) -> None:
         options = {**self._options.model_dump(), "snr_db": snr_db}
@@ -162,22 +165,22 @@ class ZmqRadio(Radio):
         return bool(self.sink.samples_in == sent)
 
     def drained(self, sent: int, received: int) -> bool:
-        source = self._listening
+        source = self._samples
         return source.position >= sent and self._channel.drained(source.samples_out, received)
 
     @property
     def received(self) -> SampleCounters:
         """What became of the messages that came."""
-        return self._listening.counters
+        return self._samples.counters
 
     def check(self) -> None:
-        if "_listening" in vars(self):
+        if "_samples" in vars(self):
             self.events.overflow = self.received.gaps
         refusal = self.sink.refusal if "sink" in vars(self) else None
         if refusal is not None:
             raise RadioLostError(f"radio 'zmq': {refusal}")
 
     def close(self) -> None:
-        for half in ("sink", "_listening"):
+        for half in ("sink", "_samples"):
             if half in vars(self):
                 vars(self)[half].close()
