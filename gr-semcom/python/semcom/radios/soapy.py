@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Any radio that has a SoapySDR driver, by gr-soapy: whole bursts out, a bare stream in."""
+"""Any radio that has a SoapySDR driver, by gr-soapy and SoapySDR: whole bursts out, a stream in."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from gnuradio.semcom.radios.base import (
 from gnuradio.semcom.radios.corrections import Corrections
 from gnuradio.semcom.radios.device import DeviceConfig, Finite, require_leave_to_transmit
 from gnuradio.semcom.radios.progress import Progress
-from gnuradio.semcom.radios.soapy_bursts import LENGTH_TAG, SoapyBursts
+from gnuradio.semcom.radios.soapy_bursts import SoapyBursts
 from gnuradio.semcom.radios.soapy_device import RECEIVE, TRANSMIT, SoapyDevice, find_device
+from gnuradio.semcom.radios.soapy_writer import SoapyWriter
 from gnuradio.semcom.radios.transmit_guardian import TransmitGuardian
 from gnuradio.semcom.radios.whole_bursts import full_scale
 from pydantic import Field
@@ -56,26 +57,25 @@ class SoapySink(gr.hier_block2):  # type: ignore[misc]
         scale, silence: of :class:`gnuradio.semcom.radios.soapy_bursts.SoapyBursts`.
 
     Attributes:
-        bursts: before gr-soapy's block.
-        driver: gr-soapy's block.
+        bursts: makes them whole.
+        writer: behind it.
     """
 
     def __init__(self, device: SoapyDevice, antennas: int, scale: float, silence: int) -> None:
         signature = gr.io_signature(antennas, antennas, gr.sizeof_gr_complex)
         super().__init__("semcom_soapy_sink", signature, gr.io_signature(0, 0, 0))
         self.bursts = SoapyBursts(antennas, scale, silence)
-        self.driver = _open("sink", device, antennas)
-        self.driver.set_length_tag_name(LENGTH_TAG)
+        self.writer = SoapyWriter(device, antennas)
         for antenna in range(antennas):
-            self.connect((self, antenna), (self.bursts, antenna), (self.driver, antenna))
+            self.connect((self, antenna), (self.bursts, antenna), (self.writer, antenna))
 
 
 class SoapyRadio(Radio):
     """A device with a SoapySDR driver. Making this opens it; its ends open when asked for.
 
-    Its limits are asked of the device itself, before a stream is set up. SoapySDR tells neither
-    when a burst is sent nor what was dropped: there are no timed bursts, and no events but a
-    device that is lost.
+    Its limits are asked of the device itself, before a stream is set up. gr-soapy does not tell
+    what was dropped of the stream received: it has no gaps where it should have, and no overflow
+    is counted.
 
     Args:
         config: options.
@@ -137,7 +137,7 @@ class SoapyRadio(Radio):
             self._actual[RECEIVE] = self._set_up(
                 RECEIVE, antennas, freq_hz, gain_db, self._options.antenna_rx
             )
-            self._source = _open("source", self._device, antennas)
+            self._source = _open_source(self._device, antennas)
             self._source.set_min_output_buffer(_BUFFER)
         return self._source
 
@@ -189,17 +189,23 @@ class SoapyRadio(Radio):
         """Whether the driver has all of it; there is nothing else to ask."""
         sink = self._sink
         assert sink is not None
-        taken = int(sink.driver.nitems_read(0))
+        taken = int(sink.writer.nitems_read(0))
         return (
             sink.bursts.samples_in >= sent and sink.bursts.idle and taken == sink.bursts.samples_out
         )
 
+    def _count_events(self) -> None:
+        if self._sink is not None:
+            self.events.underflow = self._sink.writer.underflow
+            self.events.late = self._sink.writer.late
+
     def check(self) -> None:
+        self._count_events()
         stalled_s = [0.0]
         if self._source is not None:
             stalled_s.append(self._giving.stalled_s(int(self._source.nitems_written(0))))
         if self._sink is not None:
-            taken = int(self._sink.driver.nitems_read(0))
+            taken = int(self._sink.writer.nitems_read(0))
             behind = taken < self._sink.bursts.samples_out
             stalled_s.append(self._taking.stalled_s(taken, behind))
         if max(stalled_s) > _LOST_S:
@@ -218,12 +224,13 @@ class SoapyRadio(Radio):
             self._guardian.dismiss()
 
     def describe(self) -> dict[str, Any]:
+        self._count_events()
         device = {"name": self._device.name, **self._device.found, **self._actual}
         return {**super().describe(), "device": device}
 
 
-def _open(end: str, device: SoapyDevice, antennas: int) -> gr.basic_block:
-    """gr-soapy's ``sink`` or ``source`` on a device that is open and set up."""
+def _open_source(device: SoapyDevice, antennas: int) -> gr.basic_block:
+    """gr-soapy's source on a device that is open and set up."""
     try:
         from gnuradio import soapy
     except ImportError as error:
@@ -232,8 +239,8 @@ def _open(end: str, device: SoapyDevice, antennas: int) -> gr.basic_block:
         ) from error
     each = [""] * antennas
     try:
-        block = getattr(soapy, end)(device.arguments, "fc32", antennas, "", "", each, each)
+        source = soapy.source(device.arguments, "fc32", antennas, "", "", each, each)
     except (RuntimeError, ValueError) as error:
         raise RadioOpenError(f"gr-soapy cannot use {device.name}: {error}") from error
-    block.set_log_level("off")
-    return block
+    source.set_log_level("off")
+    return source

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from gnuradio.semcom.radios.base import RadioConfigError, RadioOpenError
+from gnuradio.semcom.radios.base import RadioConfigError, RadioLostError, RadioOpenError
 from gnuradio.semcom.radios.usrp_api import quiet_uhd
+
+from semcom_phy.exchange import ComplexArray
 
 RECEIVE, TRANSMIT = "receive", "transmit"
 
@@ -180,11 +183,87 @@ class SoapyDevice:
             )
         self._device.setClockSource(source)
 
+    def open_transmit_stream(self, channels: int) -> TransmitStream:
+        """A stream of the first so many channels.
+
+        Raises:
+            RuntimeError: the device has no such.
+        """
+        return TransmitStream(self._device, list(range(channels)))
+
     def turn_off(self) -> None:
         """Lowest gain on all transmitters."""
         way = self._directions[TRANSMIT]
         for channel in range(self._device.getNumChannels(way)):
             self._device.setGain(way, channel, self._device.getGainRange(way, channel).minimum())
+
+
+class TransmitStream:
+    """Samples to a device.
+
+    Args:
+        device: of SoapySDR's API.
+        channels: that send.
+
+    Raises:
+        RuntimeError: the device has no such stream.
+    """
+
+    def __init__(self, device: Any, channels: list[int]) -> None:
+        api = soapy_api()
+        self._api, self._device = api, device
+        self._stream = device.setupStream(api.SOAPY_SDR_TX, api.SOAPY_SDR_CF32, channels)
+        self._timed = device.hasHardwareTime()
+        self._has_status = True
+
+    def activate(self) -> None:
+        """Begin."""
+        self._device.activateStream(self._stream)
+
+    def deactivate(self) -> None:
+        """End."""
+        self._device.deactivateStream(self._stream)
+
+    def write(
+        self, pieces: Sequence[ComplexArray], lead_ns: int | None, ends: bool, wait_us: int
+    ) -> int:
+        """Write samples; how many the device took.
+
+        Args:
+            pieces: an array a channel.
+            lead_ns: of a burst that begins: how long ahead of the device's clock, if it has one.
+            ends: the last sample is the burst's.
+            wait_us: for room.
+
+        Raises:
+            RadioLostError: the device takes none any more.
+        """
+        api, device = self._api, self._device
+        flags = api.SOAPY_SDR_END_BURST if ends else 0
+        time_ns = 0
+        if lead_ns is not None and self._timed:
+            flags |= api.SOAPY_SDR_HAS_TIME
+            time_ns = device.getHardwareTime() + lead_ns
+        count = len(pieces[0])
+        taken = device.writeStream(self._stream, pieces, count, flags, time_ns, wait_us).ret
+        if taken >= 0 or taken in (api.SOAPY_SDR_TIMEOUT, api.SOAPY_SDR_UNDERFLOW):
+            return max(int(taken), 0)
+        raise RadioLostError(f"the device takes no samples any more: {api.errToStr(taken)}")
+
+    def status(self) -> tuple[int, int]:
+        """Underflows and late bursts that the device has told of since this was last asked."""
+        counts = {self._api.SOAPY_SDR_UNDERFLOW: 0, self._api.SOAPY_SDR_TIME_ERROR: 0}
+        while self._has_status:
+            told = self._device.readStreamStatus(self._stream, 0).ret
+            if told == self._api.SOAPY_SDR_TIMEOUT:
+                break
+            self._has_status = told != self._api.SOAPY_SDR_NOT_SUPPORTED
+            if told in counts:
+                counts[told] += 1
+        return (
+            counts[self._api.SOAPY_SDR_UNDERFLOW],
+            counts[self._api.SOAPY_SDR_TIME_ERROR],
+        )
 
 
 def _arguments(found: dict[str, str]) -> str:
