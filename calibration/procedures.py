@@ -43,7 +43,7 @@ class Results(Result):
     snr_table: SnrTable | None = None
 
     def corrections(self, gain_rx_db: float | None) -> Corrections:
-        """What a receiver of that gain applies; None for a gain that changes, as the offset then."""
+        """What a receiver of that gain applies; no offset for None, a gain that changes."""
         carrier, dc, iq = self.carrier_offset, self.dc_offset, self.iq_imbalance
         return Corrections(
             carrier_hz=carrier.offset_hz if carrier else 0.0,

@@ -12,6 +12,7 @@ import typer
 from ota_runner.config import Layer, Settings, resolve, resolve_numerology
 from ota_runner.console import print_table, say
 from ota_runner.errors import LinkFailed, OutputFailed, RadioUnavailable, UsageError
+from ota_runner.main_job import interrupted_once
 from ota_runner.radios import choose_radio
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def command(
     settings = resolve([given], choose_radio(radio).options)
     config = cast("DeviceConfig", settings.radio)
     names = _procedures(only)
-    with _open(radio, settings) as bench:
+    with interrupted_once(), _open(radio, settings) as bench:
         _tell_wiring(bench, config)
         calibration = _calibrate(bench, config, names)
         profile = make_profile(calibration, config.cabled_db)
