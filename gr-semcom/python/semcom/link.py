@@ -219,6 +219,8 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
     def _close(self, drain: bool) -> None:
         if self._running.closed:
             return
+        if self._recording is not None:
+            self._recording.settle()
         if drain:
             # Ending the input lets every block, recordings too, take what is still on its way.
             self._framer.end()

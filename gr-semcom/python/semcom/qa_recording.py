@@ -163,6 +163,26 @@ def test_metadata_are_rewritten_now_and_then(
     assert len(read(tmp_path, "sent").get_annotations()) == 900
 
 
+def test_the_files_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a device, whose stream has no end, the recorder may be behind the receiver."""
+    recording = Recording(tmp_path, NARROW, open_radio("loopback", NARROW))
+    flowgraph = gr.top_block()
+    source = blocks.null_source(gr.sizeof_gr_complex)
+    throttle = blocks.throttle(gr.sizeof_gr_complex, 100_000)
+    flowgraph.connect(source, throttle, recording.received[0])
+    [reception] = record(tmp_path / "one", 1)
+    flowgraph.start()
+    recording.picture_received(reception, 20_000)
+    recording.settle()
+    flowgraph.stop()
+    flowgraph.wait()
+    recording.finish()
+    assert samples_of(tmp_path, "received").size >= 20_000
+    recording.picture_received(reception, 10**9)
+    monkeypatch.setattr("gnuradio.semcom.recording._SETTLE_S", 0.05)
+    recording.settle()  # not for ever
+
+
 def test_samples_pass_unchanged(tmp_path: Path) -> None:
     values = np.arange(1000, dtype=np.float32).view(np.complex64)
     recording = Recording(tmp_path, NARROW, open_radio("loopback", NARROW))

@@ -21,6 +21,8 @@ from semcom_phy.numerology import Numerology
 if TYPE_CHECKING:
     from gnuradio.semcom.radios.base import Radio
 
+_POLL_S = 0.01
+_SETTLE_S = 1.0
 _REWRITE_S = 2.0
 _REWRITE_SHARE = 0.02
 
@@ -125,6 +127,15 @@ class Recording:
         # The more there is to write, the less often.
         took = time.monotonic() - begun
         self._rewrite_at = begun + max(_REWRITE_S, took / _REWRITE_SHARE)
+
+    def settle(self) -> None:
+        """Wait a moment until the files have what was noted; the flowgraph still runs."""
+        deadline = time.monotonic() + _SETTLE_S
+        sinks = self._sinks.get("received", [])
+        while any(sink.nitems_read(0) < self._heard for sink in sinks):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(_POLL_S)
 
     def finish(self) -> None:
         """Close the files and complete the metadata, once the flowgraph has ended."""
