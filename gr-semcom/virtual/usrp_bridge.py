@@ -118,12 +118,9 @@ class UsrpBridge:
         packet = message.value
         if usrp is None or usrp.vanished:
             raise UsrpRefused("the device is not open")
-        if not 1 <= packet <= MOST_PACKET or len(set(channels)) != len(channels):
+        if not 1 <= packet <= MOST_PACKET or sorted(channels) not in ([0], [1], [0, 1]):
             raise UsrpRefused("no such stream")
-        try:
-            stream = _STREAMS[message.kind](usrp, connection, channels, int(packet))
-        except ValueError as error:  # channels
-            raise UsrpRefused(str(error)) from error
+        stream = _STREAMS[message.kind](usrp, connection, channels, int(packet))
         usrp.join(connection)
         try:
             send(connection, Kind.DONE)

@@ -113,8 +113,13 @@ def _compile(sources: list[Path], module: Path) -> None:
 
 def _why(errors: str) -> str:
     """The compiler's complaint as one line."""
-    first = next((line for line in errors.splitlines() if "error" in line), "no reason given")
-    missing = next((package for sign, package in _PACKAGES.items() if sign in first), None)
-    if missing and ("No such file" in first or "cannot find" in errors):
-        return f"the virtual USRP needs UHD's headers: apt-get install {missing}"
+    lines = errors.splitlines()
+    for line in lines:
+        if "No such file" in line or "cannot find" in line:
+            missing = next((package for sign, package in _PACKAGES.items() if sign in line), None)
+            if missing is not None:
+                return (
+                    f"the virtual USRP needs UHD's headers and library: apt-get install {missing}"
+                )
+    first = next((line for line in lines if "error" in line), "the compiler gives no reason")
     return f"the virtual USRP does not compile: {first.strip()}"

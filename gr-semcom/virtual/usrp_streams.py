@@ -28,7 +28,7 @@ from semcom_virtual.usrp_protocol import (
 READ_S = 0.02
 """A packet with fewer samples than fit is sent after so long."""
 
-EVENTS_S = 0.02
+EVENTS_S = 0.01
 """How often a transmitter is asked what became of its bursts."""
 
 _EVENTS = {"burst_ack": Kind.BURST_ACK, "underflow": Kind.UNDERFLOW, "late": Kind.LATE}
