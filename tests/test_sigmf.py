@@ -25,6 +25,18 @@ def records(output: Path) -> list[dict[str, Any]]:
     return [{key: json.loads(line)[key] for key in same} for line in lines]
 
 
+def fields(iq: Path) -> set[str]:
+    """Names in our namespace that recordings use, numerology and label included."""
+    found = set()
+    for path in iq.glob("*.sigmf-meta"):
+        meta = json.loads(path.read_text())
+        for item in (meta["global"], *meta["captures"], *meta["annotations"]):
+            found |= {key.removeprefix("semcom:") for key in item if key.startswith("semcom:")}
+        found |= meta["global"]["semcom:numerology"].keys()
+        found |= meta["annotations"][0]["semcom:label"].keys()
+    return found
+
+
 def test_a_replay_gives_the_same_pictures(small_samples: Path, tmp_path: Path) -> None:
     config = tmp_path / "lossy.yaml"
     config.write_text(yaml.safe_dump(LOSSY))
@@ -42,6 +54,9 @@ def test_a_replay_gives_the_same_pictures(small_samples: Path, tmp_path: Path) -
     assert names == sorted(path.name for path in (replay / "received").iterdir())
     for name in names:
         assert (replay / "received" / name).read_bytes() == (run / "received" / name).read_bytes()
+    documented = (Path(__file__).parents[1] / "docs" / "sigmf-extension.md").read_text()
+    assert len(fields(run / "iq")) > 30
+    assert [name for name in fields(run / "iq") if f"`{name}`" not in documented] == []
 
 
 def test_a_closed_loop_of_two_antennas_is_replayed(small_samples: Path, tmp_path: Path) -> None:
