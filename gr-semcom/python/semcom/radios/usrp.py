@@ -156,7 +156,7 @@ class UsrpRadio(Radio):
         stalled_s = self._stalled_s()
         try:
             if stalled_s > _LOST_S:
-                raise RadioLostError(f"it has stood still for {stalled_s:.0f} s")
+                raise RadioLostError(f"the USRP has stood still for {stalled_s:.0f} s")
             if stalled_s > _ASK_S:
                 end = self._source or self._sink
                 assert end is not None  # one of the two stands still
@@ -164,8 +164,7 @@ class UsrpRadio(Radio):
         except RadioLostError as error:
             self.events.lost_device = 1
             raise RadioLostError(
-                f"{self._chosen.name} is lost ({error}): look at its power and cable, then go on "
-                "with --resume"
+                f"{self._chosen.name} is lost ({error}): look at its power and cable"
             ) from error
 
     def _stalled_s(self) -> float:
@@ -183,6 +182,8 @@ class UsrpRadio(Radio):
         if self._sink is not None:
             self.events.underflow = self._sink.events.underflow
             self.events.late = self._sink.timer.late
+            if isinstance(self._sink.timer.error, RadioLostError):
+                self.events.lost_device = 1
         if self._source is not None:
             self.events.overflow = self._source.filler.gaps
 

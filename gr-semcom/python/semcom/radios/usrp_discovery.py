@@ -38,7 +38,7 @@ _MEANINGS = (
         "in again",
     ),
     (
-        ("laimed", "LIBUSB_ERROR_BUSY", "in use", "busy"),
+        ("claim", "Claim", "LIBUSB_ERROR_BUSY", "in use", "busy"),
         "another program uses it: end that one",
     ),
     (

@@ -147,8 +147,7 @@ def device_time_s(device: Any) -> float:
         return float(device.get_time_now().get_real_secs())
     except RuntimeError as error:
         raise RadioLostError(
-            f"the USRP does not answer any more ({meaning(str(error), '')}): look at its power and "
-            "cable, then go on with --resume"
+            f"the USRP does not answer any more: {meaning(str(error), '')}"
         ) from error
 
 
