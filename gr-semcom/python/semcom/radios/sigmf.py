@@ -33,8 +33,8 @@ class SigmfConfig(RadioConfig):
 class SigmfRadio(Radio):
     """Plays ``received-*`` of a recording; what is sent goes nowhere.
 
-    Where a program transmits too, a picture that it sends gets what the recording has of the
-    picture of that number; otherwise everything is played from the beginning.
+    A picture that is sent gets what the recording has of the picture of that number. Where nothing
+    is connected to the sink, everything is played from the beginning.
 
     Args:
         config: names the recording.
@@ -47,6 +47,7 @@ class SigmfRadio(Radio):
     name = "sigmf"
     Config = SigmfConfig
     ends_with_input = True
+    has_halves = False  # nothing goes from one to the other
     radiates = False
 
     def __init__(
