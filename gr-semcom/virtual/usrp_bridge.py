@@ -26,7 +26,10 @@ MOST_PACKET = 8192
 """Samples a channel that a packet may have."""
 
 _TCP = "tcp://"
-_STREAMS = {Kind.RECEIVE: ReceiveStream, Kind.TRANSMIT: TransmitStream}
+_STREAMS: dict[Kind, type[ReceiveStream | TransmitStream]] = {
+    Kind.RECEIVE: ReceiveStream,
+    Kind.TRANSMIT: TransmitStream,
+}
 _log = logging.getLogger(__name__)
 
 

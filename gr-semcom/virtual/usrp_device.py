@@ -31,6 +31,9 @@ B210 = RadioModel(
 FREQ_HZ = Range(70e6, 6e9)
 """Of its carriers."""
 
+MOST_RATE_HZ = 61.44e6
+"""Of its converters."""
+
 TEMPERATURE_C = 35.0
 """That it measures."""
 
@@ -124,7 +127,7 @@ class VirtualUsrp:
             self._connections.discard(connection)
 
     def set(self, setting: str, channel: int, value: float) -> float:
-        """Change a setting; what it is then.
+        """Change a setting; what it has become.
 
         Raises:
             UsrpRefused: there is no such setting, channel or value.
@@ -132,12 +135,12 @@ class VirtualUsrp:
         if not math.isfinite(value) or not 0 <= channel < B210.rx_channels:
             raise UsrpRefused(f"no {setting} {value:g} of channel {channel}")
         settings = self.port.settings
-        if setting == "rate" and value > 0:
+        if setting == "rate" and 0 < value <= MOST_RATE_HZ:
             self.port.rate_hz = value
         elif setting == "tx_gain":
-            settings.tx_gain_db[channel] = B210.tx_gain_db.clamp(value)
+            value = settings.tx_gain_db[channel] = B210.tx_gain_db.clamp(value)
         elif setting == "rx_gain":
-            settings.rx_gain_db[channel] = B210.rx_gain_db.clamp(value)
+            value = settings.rx_gain_db[channel] = B210.rx_gain_db.clamp(value)
         elif setting == "tx_freq":
             settings.tx_freq_hz = value
         elif setting == "rx_freq":
@@ -161,7 +164,7 @@ class VirtualUsrp:
         raise UsrpRefused(f"no reading '{reading}' of channel {channel}")
 
     def _rssi_db(self, channel: int) -> float:
-        """Power at the antenna in dB below that of full scale at no gain."""
+        """Power of what was heard last, in dB below that of full scale at no gain."""
         received = self.port.received
         power = 0.0 if received is None else float(np.mean(np.abs(received[channel]) ** 2))
         return 10 * math.log10(max(power, 1e-20)) - self.port.settings.rx_gain_db[channel]

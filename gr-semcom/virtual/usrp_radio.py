@@ -92,7 +92,9 @@ class UsrpRadio:
             seconds = float(argument or "inf")
             self.usrp.vanish()
             if seconds < threading.TIMEOUT_MAX:
-                threading.Timer(seconds, self.usrp.appear).start()
+                timer = threading.Timer(seconds, self.usrp.appear)
+                timer.daemon = True
+                timer.start()
         elif kind == "return":
             self.usrp.appear()
         else:

@@ -70,8 +70,12 @@ class ReceiveStream:
             self._stop()
 
     def _start(self, command: Message) -> None:
+        if not math.isfinite(command.value):
+            raise Disconnected(f"{command.value} samples")
         port = self._usrp.port
         if command.time != NOW and command.time < port.now() and not self._usrp.patient:
+            if self._sender is not None:
+                self._sender.join()  # its last packet goes first
             send(self._connection, Kind.LATE_COMMAND, time=port.now())
             return
         first = None if command.time == NOW else command.time
@@ -103,7 +107,7 @@ class ReceiveStream:
                 left -= samples.shape[1]
                 if left <= 0:
                     flags |= Flag.LAST
-                body = memoryview(np.ascontiguousarray(samples)).cast("B")
+                body = np.ascontiguousarray(samples).view(np.uint8).data.cast("B")
                 send(self._connection, Kind.SAMPLES, body, flags=flags, time=time)
                 flags = Flag(0)
         except (FeedClosedError, Disconnected):

@@ -101,6 +101,11 @@ Connection::~Connection()
     close(_socket);
 }
 
+void Connection::shut()
+{
+    shutdown(_socket, SHUT_RDWR);
+}
+
 void Connection::wait(short events, Deadline deadline) const
 {
     using namespace std::chrono;

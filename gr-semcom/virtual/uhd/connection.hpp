@@ -44,6 +44,9 @@ public:
     //! \throws uhd::usb_error the other side is gone
     bool send(Header header, std::vector<iovec> parts, Deadline deadline);
 
+    //! From now on the other side is gone.
+    void shut();
+
 private:
     void wait(short events, Deadline deadline) const;
     bool fill(char* into, size_t bytes, Deadline deadline);

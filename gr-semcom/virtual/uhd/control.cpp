@@ -20,6 +20,7 @@ void exchange(Connection& connection, const Header& header, std::string body)
     const Deadline deadline = after(PATIENCE_S);
     if (not connection.send(header, {iovec{body.data(), body.size()}}, deadline)
         or not connection.receive(deadline)) {
+        connection.shut(); // or a late answer would be taken for the next question's
         throw uhd::io_error("virtual USRP: the air does not answer");
     }
     if (connection.header().kind == Kind::REFUSED) {
