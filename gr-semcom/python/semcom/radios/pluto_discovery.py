@@ -106,6 +106,8 @@ def _why(error: OSError) -> str:
         return "the device is busy: end the other program that uses it"
     if error.errno in (errno.EACCES, errno.EPERM):
         return "permission denied: install libiio's udev rules, or be in the group plugdev"
+    if error.errno == errno.ENOSYS:
+        return "libiio knows no such address: write ip:ADDRESS or usb:BUS.DEVICE.INTERFACE"
     reason = error.strerror or str(error)
     return f"{reason}: check address, cable and power; `iio_info -s` lists what is seen"
 

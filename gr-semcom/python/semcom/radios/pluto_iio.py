@@ -55,7 +55,7 @@ class IioSource(gr.hier_block2):  # type: ignore[misc]
             self.connect((self._device, port), part)
             self.connect(part, (self._joined[port // 2], port % 2))
         for port, joined in enumerate(self._joined):
-            joined.set_min_output_buffer(samples_held(rate_hz))
+            _hold(joined, rate_hz)
             self.connect(joined, (self, port))
 
     @property
@@ -94,7 +94,7 @@ class IioSink(gr.hier_block2):  # type: ignore[misc]
         names = channel_names(antennas)
         self._size = buffer_size
         self._bursts = WholeBufferBlock(antennas, buffer_size, scale)
-        self._bursts.set_min_output_buffer(samples_held(rate_hz))
+        _hold(self._bursts, rate_hz)
         self._device = _made(uri, iio.device_sink, TX_DATA, names, _PHY, [], buffer_size)
         self._split = [blocks.complex_to_float() for _ in range(antennas)]
         self._parts = [blocks.float_to_short(1, DAC_FULL_SCALE) for _ in names]
@@ -102,7 +102,7 @@ class IioSink(gr.hier_block2):  # type: ignore[misc]
             self.connect((self, port), (self._bursts, port))
             self.connect((self._bursts, port), split)
         for port, part in enumerate(self._parts):
-            part.set_min_output_buffer(samples_held(rate_hz))
+            _hold(part, rate_hz)
             self.connect((self._split[port // 2], port % 2), part)
             self.connect(part, (self._device, port))
 
@@ -197,6 +197,12 @@ def _made(uri: str, block: Any, *options: Any) -> Any:
             f"gr-iio cannot open the device at {uri}: {error}: end other programs that use it, "
             "restart it, or use --backend adi"
         ) from error
+
+
+def _hold(block: gr.basic_block, rate_hz: float) -> None:
+    """Have a block's output wait for one that is late."""
+    block.set_log_level("warning")  # buffer sizes are no news, and standard output is a user's
+    block.set_min_output_buffer(samples_held(rate_hz))
 
 
 def _ended(block: Any) -> bool:
