@@ -44,6 +44,8 @@ class _Feed:
     @property
     def patient(self) -> bool:
         """Whether the program is expected to read or write soon."""
+        if self.closed:
+            return False
         return self._waiting > 0 or monotonic() - self._active < PATIENCE_S
 
     def _wait(self, ready: Callable[[], bool], timeout_s: float) -> None:

@@ -23,6 +23,7 @@ _LONGEST_LINE = 1024
 _LONGEST_VALUE = 1 << 16
 _LARGEST_BLOCK = 1 << 26
 _DEFAULT_TIMEOUT_S = 2.5
+_LONGEST_TIMEOUT_S = 86400.0
 
 
 class Buffer(Protocol):
@@ -102,7 +103,6 @@ class Session(socketserver.StreamRequestHandler):
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().setup()
         self._backend = self.server.backend
-        self._timeout_s = _DEFAULT_TIMEOUT_S
         self._blocks: dict[str, int] = {}
         self._buffers: dict[str, Buffer] = {}
         self._masks: dict[str, str] = {}
@@ -154,7 +154,7 @@ class Session(socketserver.StreamRequestHandler):
         return _number(len(xml)) + xml + b"\n"
 
     def _set_timeout(self, words: list[str]) -> bytes:
-        self._timeout_s = int(words[0]) / 1000 or float("inf")
+        self.server.timeout_s = int(words[0]) / 1000 or _LONGEST_TIMEOUT_S
         return _number(0)
 
     # Attributes.
@@ -239,8 +239,8 @@ class Session(socketserver.StreamRequestHandler):
         name, buffer, length = self._opened(words)
         if not hasattr(buffer, "read"):
             raise IioError(errno.EPERM)
-        self._backend.before_transfer(self._timeout_s)
-        data = buffer.read(length // buffer.sample_bytes, self._timeout_s)
+        self._backend.before_transfer(self.server.timeout_s)
+        data = buffer.read(length // buffer.sample_bytes, self.server.timeout_s)
         return _number(len(data)) + self._masks[name].encode() + b"\n" + data
 
     def _write_samples(self, words: list[str]) -> bytes:
@@ -251,8 +251,8 @@ class Session(socketserver.StreamRequestHandler):
         data = self.rfile.read(length)
         if len(data) < length:
             raise ConnectionResetError
-        self._backend.before_transfer(self._timeout_s)
-        buffer.write(data, self._timeout_s)
+        self._backend.before_transfer(self.server.timeout_s)
+        buffer.write(data, self.server.timeout_s)
         return _number(length)
 
 
@@ -267,6 +267,9 @@ class IiodServer(socketserver.ThreadingTCPServer):
         port: 0 for any that is free.
         backend: what is served.
 
+    Attributes:
+        timeout_s: of transfers; one for all clients, as in IIOD.
+
     Raises:
         OSError: the port is in use.
     """
@@ -276,6 +279,7 @@ class IiodServer(socketserver.ThreadingTCPServer):
 
     def __init__(self, port: int, backend: Backend) -> None:
         self.backend = backend
+        self.timeout_s = _DEFAULT_TIMEOUT_S
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", port), Session)
@@ -300,9 +304,6 @@ class IiodServer(socketserver.ThreadingTCPServer):
     def clients(self) -> int:
         """Connections now."""
         return len(self._connections)
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that vanished, or samples of a radio that did, are nobody's concern."""
 
     def stop(self) -> None:
         """Cut all connections and listen no more."""

@@ -207,7 +207,7 @@ class VirtualPluto:
             self._return()
         else:
             raise ValueError(
-                f"a virtual Pluto has no fault '{kind}:{argument}', choose one of: timeout:SECONDS,"
+                f"a virtual Pluto has no fault '{kind}' of '{argument}': choose timeout:SECONDS,"
                 " drop:BLOCKS, underflow:BLOCKS, refuse:ATTRIBUTE, ignore:ATTRIBUTE, mend, vanish,"
                 " vanish:SECONDS, return"
             )
