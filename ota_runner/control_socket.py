@@ -184,6 +184,11 @@ class _ControlEnd(ABC):
         return self._watch.obstacle
 
     @property
+    def refusal(self) -> str | None:
+        """The obstacle where it does not go away by waiting: the other end does not take our key."""
+        return self._watch.refusal
+
+    @property
     def duplicates(self) -> int:
         """Pieces of messages that came again."""
         return self._inbox.duplicates

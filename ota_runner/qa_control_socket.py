@@ -232,7 +232,7 @@ def test_keys_open_and_others_do_not(tmp_path: Path) -> None:
     with ControlServer("tcp://127.0.0.1:*", ours, **QUICK) as server:
         for keys, problem in ((wrong, "does not take our key"), (None, "without keys")):
             with ControlClient(server.endpoint, keys, **QUICK) as stranger:
-                until(partial(getattr, stranger, "obstacle"))
+                until(partial(getattr, stranger, "refusal"))
                 assert problem in str(stranger.obstacle)
                 assert not stranger.peer_alive
         until(lambda: server.obstacle)
@@ -252,6 +252,7 @@ def test_nobody_there_is_told() -> None:
     with ControlClient(endpoint, **QUICK) as client:
         until(lambda: client.obstacle)
         assert client.obstacle == f"nobody listens at {endpoint}"
+        assert client.refusal is None
 
 
 def test_an_endpoint_beyond_this_machine_needs_keys(server: ControlServer) -> None:
