@@ -347,7 +347,7 @@ class TxFeed(_Feed):
         None for silence. ``first`` never goes back.
         """
         if self._cycle is not None:
-            return np.take(self._cycle, range(first, first + count), axis=1, mode="wrap")
+            return self._cycle[:, np.arange(first, first + count) % self._cycle.shape[1]]
         out = None
         at, stop = first, first + count
         while at < stop:
