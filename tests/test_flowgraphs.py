@@ -82,6 +82,7 @@ def test_flowgraphs_ship() -> None:
         "modem_1x1",
         "modem_2x2",
         "modem_2x2_pcen",
+        "pluto",
         "receive_half",
         "receiver_view",
         "transmit_half",
