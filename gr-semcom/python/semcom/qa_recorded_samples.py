@@ -113,6 +113,13 @@ def _damaged(folder: Path) -> Path:
     return path
 
 
+def _without_samples(folder: Path) -> Path:
+    note = {"core:sample_start": 0, "core:sample_count": 9}
+    path = write(folder, "cf32_le", annotations=[note])
+    path.with_suffix(".sigmf-data").unlink()
+    return path
+
+
 def _text(content: str) -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
         path = write(folder, "cf32_le")
@@ -135,6 +142,7 @@ def _waveform(numerology: Numerology) -> Callable[[Path], Path]:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (_without_samples, "has no samples"),
         (_damaged, "not those that were recorded"),
         (_text("{"), "cannot be read as SigMF"),
         (_text("[]"), "cannot be read as SigMF"),

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sigmf
@@ -89,19 +90,10 @@ def recording_files(place: Path) -> list[list[Path]]:
 
 
 def _open(path: Path) -> sigmf.SigMFFile:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a recording that was cut short ends within a picture
-            file = sigmf.fromfile(str(path), skip_checksum=True)
-            if not isinstance(file, sigmf.SigMFFile) or not file.sample_count:
-                raise UnreadableRecording(f"{path} has no samples")
-            file.validate()
-    except ValidationError as error:
-        raise UnreadableRecording(f"{path} is no SigMF recording: {error.message}") from error
-    except (SigMFError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, UnreadableRecording):
-            raise
-        raise UnreadableRecording(f"{path} cannot be read as SigMF: {error}") from error
+    file = _read(path)
+    is_one = isinstance(file, sigmf.SigMFFile)
+    if not is_one or (file.data_file or file.data_buffer) is None or not file.sample_count:
+        raise UnreadableRecording(f"{path} has no samples")
     if not file.is_complex_data:
         raise UnreadableRecording(f"{path} has real samples ({file.datatype}), not complex ones")
     if file.get_global_field("core:sha512") is not None:
@@ -111,6 +103,20 @@ def _open(path: Path) -> sigmf.SigMFFile:
             raise UnreadableRecording(
                 f"{path}: the samples are not those that were recorded, their SHA-512 differs"
             ) from error
+    return file
+
+
+def _read(path: Path) -> Any:
+    """Whatever SigMF has in a file, valid, but not compared with its hash."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a recording that was cut short ends within a picture
+            file = sigmf.fromfile(str(path), skip_checksum=True)
+            file.validate()
+    except ValidationError as error:
+        raise UnreadableRecording(f"{path} is no SigMF recording: {error.message}") from error
+    except (SigMFError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UnreadableRecording(f"{path} cannot be read as SigMF: {error}") from error
     return file
 
 

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from semcom_phy.exchange import ChannelState, CodecLabel, FloatArray, Reception, Transmission
+from semcom_phy.exchange import (
+    ChannelState,
+    CodecLabel,
+    FloatArray,
+    PictureHeader,
+    Reception,
+    Transmission,
+)
 from semcom_phy.numerology import Numerology
 
 if TYPE_CHECKING:
@@ -20,6 +27,9 @@ EXTENSION = {"name": "semcom", "version": "1.0.0", "optional": True}
 """As ``core:extensions`` lists it."""
 
 Fields = dict[str, Any]
+
+_OF_THE_FILE = ("name", "sha256")
+"""Notes of a transmission on the file of the picture; the others are the encoder's."""
 
 
 def stream_fields(stream: str, antenna: int, numerology: Numerology, radio: Radio) -> Fields:
@@ -63,14 +73,8 @@ def scheme_fields(label: CodecLabel) -> Fields:
 def picture_fields(picture: int, transmission: Transmission) -> Fields:
     """Which picture it is: in the annotations of what was sent and of what was received of it."""
     notes = transmission.notes
-    return {
-        "core:label": f"picture {picture}",
-        "semcom:picture": picture,
-        **{f"semcom:{key}": notes[key] for key in ("name", "sha256") if key in notes},
-        "semcom:height": transmission.height,
-        "semcom:width": transmission.width,
-        "semcom:label": asdict(transmission.label),
-    }
+    named = {f"semcom:{key}": notes[key] for key in _OF_THE_FILE if key in notes}
+    return _picture(picture, transmission) | named
 
 
 def sent_fields(transmission: Transmission, state: ChannelState) -> Fields:
@@ -102,13 +106,16 @@ def received_fields(reception: Reception | None) -> Fields:
 
 def header_fields(reception: Reception) -> Fields:
     """Which picture it is, as far as its header says."""
-    header = reception.header
+    return _picture(reception.header.picture, reception.header)
+
+
+def _picture(number: int, said: Transmission | PictureHeader) -> Fields:
     return {
-        "core:label": f"picture {header.picture}",
-        "semcom:picture": header.picture,
-        "semcom:height": header.height,
-        "semcom:width": header.width,
-        "semcom:label": asdict(header.label),
+        "core:label": f"picture {number}",
+        "semcom:picture": number,
+        "semcom:height": said.height,
+        "semcom:width": said.width,
+        "semcom:label": asdict(said.label),
     }
 
 
@@ -117,7 +124,7 @@ def _notes(notes: Mapping[str, str | float]) -> dict[str, str | float]:
     return {
         key: note if isinstance(note, str) or np.isfinite(note) else str(note)
         for key, note in notes.items()
-        if key not in ("name", "sha256")
+        if key not in _OF_THE_FILE
     }
 
 
