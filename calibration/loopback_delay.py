@@ -10,7 +10,7 @@ from semcom_calibration.result import Result
 from semcom_calibration.sounding import LENGTH, heard, sequence
 from semcom_calibration.tone import exchange
 
-_BEGINNINGS = (0, 1000, 3000, 500)
+_BEGINNINGS = (0, 400, 100, 800)
 """Where the sequence begins in what is sent: a device that times both ends hears it as far on."""
 
 
