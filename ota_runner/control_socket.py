@@ -185,7 +185,7 @@ class _ControlEnd(ABC):
 
     @property
     def refusal(self) -> str | None:
-        """The obstacle where it does not go away by waiting: the other end does not take our key."""
+        """The obstacle where waiting is in vain: the other end does not take our key."""
         return self._watch.refusal
 
     @property

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-_HANDSHAKE_FAILED = (
-    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-)
+_TURNED_AWAY = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 _EVENTS = (
-    _HANDSHAKE_FAILED
+    _TURNED_AWAY
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
     | zmq.EVENT_HANDSHAKE_SUCCEEDED
     | zmq.EVENT_CONNECTED
     | zmq.EVENT_CONNECT_RETRIED
@@ -20,12 +20,16 @@ _EVENTS = (
 )
 
 _REFUSALS = 3  # one may be a program that just ends
+_AGAIN_S = 1.0
 
 _NO_KEYS = "somebody called who has keys, which we have not, or is another program"
 
 
 class ConnectionWatch:
     """Watches a socket; to be used in the socket's thread.
+
+    A socket that was turned away would never call again; here it does, since whoever turned it away
+    may be started anew with the right key.
 
     Args:
         socket: before it is bound or connected.
@@ -45,6 +49,7 @@ class ConnectionWatch:
         self._monitor: zmq.Socket[bytes] = socket.get_monitor_socket(_EVENTS)
         self._shaken = False
         self._refusals = 0
+        self._again_at = float("inf")
         self.obstacle: str | None = None
 
     @property
@@ -55,25 +60,34 @@ class ConnectionWatch:
     def update(self) -> None:
         """Take note of what happened."""
         while self._monitor.poll(0):
-            event = recv_monitor_message(self._monitor)["event"]
-            self.obstacle = self._judge(event)
+            self.obstacle = self._judge(recv_monitor_message(self._monitor)["event"])
+        if time.monotonic() >= self._again_at:
+            self._again_at = float("inf")
+            with contextlib.suppress(zmq.ZMQError):  # it has been given up already
+                self._socket.disconnect(self._endpoint)
+            self._socket.connect(self._endpoint)
 
     def _judge(self, event: int) -> str | None:
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
             self._shaken, self._refusals = True, 0
             return None
-        if event & _HANDSHAKE_FAILED:
+        if event & _TURNED_AWAY:
+            if self._calls:
+                self._again_at = time.monotonic() + _AGAIN_S
+            self._refusals += _REFUSALS
+            return self._not_taken()
+        if event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+            self._refusals += 1
             return self._not_taken()
         if event == zmq.EVENT_CONNECT_RETRIED:
             # It also comes after a handshake that failed, which says more.
             return self.obstacle or f"nobody listens at {self._endpoint}"
-        if event == zmq.EVENT_DISCONNECTED:
+        if event == zmq.EVENT_DISCONNECTED and self._calls:
             shaken, self._shaken = self._shaken, False
-            return self.obstacle if shaken or not self._calls else self._not_taken()
+            return self.obstacle if shaken else self._not_taken()
         return self.obstacle
 
     def _not_taken(self) -> str:
-        self._refusals += 1
         if not self._calls:
             return "somebody called without the right key" if self._has_keys else _NO_KEYS
         if not self._has_keys:
