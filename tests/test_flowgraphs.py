@@ -18,6 +18,7 @@ import yaml
 
 from semcom_models.data import load_picture, sample_pictures, save_picture
 from semcom_models.metrics import psnr_db
+from semcom_virtual.processes import VirtualRadios
 
 ROOT = Path(__file__).parents[1]
 BLOCKS = ROOT / "gr-semcom" / "grc"
@@ -256,6 +257,34 @@ def test_two_programs_send_pictures_and_feed_back_the_snr(
     assert float(told[2]) == pytest.approx(4, abs=0.7)
     original = sample_pictures()[0][1][:, :160, :200]
     assert min(psnr_db(load_picture(path), original) for path in output.glob("*.png")) > 18
+
+
+@grcc
+def test_bursts_cross_a_virtual_usrp(tmp_path: Path, program: Callable[[str], Path]) -> None:
+    output = tmp_path / "out"
+    options = [small_pictures(tmp_path / "images", 3), f"--output={output}", "--scheme=linear"]
+    with VirtualRadios("--usrp", 1) as radios:
+        gains = ["--gain-tx-db=70", "--gain-rx-db=60", f"--args={radios.usrp_args}"]
+        flowgraph = subprocess.Popen(
+            [sys.executable, "-u", program("usrp"), *options, *gains],
+            env=without_screen() | radios.usrp_environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            deadline = time.monotonic() + 60
+            while not (output / "0002.png").exists() and time.monotonic() < deadline:
+                assert flowgraph.poll() is None
+                time.sleep(0.05)
+            flowgraph.send_signal(signal.SIGINT)
+            printed, errors = flowgraph.communicate(timeout=30)
+        finally:
+            flowgraph.kill()
+    assert flowgraph.returncode == 0, errors
+    assert int(re.findall(r"pictures received: (\d+)", printed)[0]) >= 2
+    original = sample_pictures()[0][1][:, :160, :200]
+    assert psnr_db(load_picture(output / "0002.png"), original) > 25
 
 
 CLOSED_LOOP = """

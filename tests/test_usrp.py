@@ -96,6 +96,7 @@ def radios() -> Iterator[VirtualRadios]:
 def uhd(radios: VirtualRadios, monkeypatch: pytest.MonkeyPatch) -> VirtualRadios:
     for name, value in radios.usrp_environment.items():
         monkeypatch.setenv(name, value)
+    radios.fault("usrp0.return")  # where a test has failed after it vanished
     return radios
 
 
