@@ -109,21 +109,29 @@ def test_python_api_sets_and_reads_back():
     usrp.set_master_clock_rate(30.72e6)
     usrp.set_rx_rate(2e6)  # as near as a whole number divides the clock
     assert usrp.get_rx_rate() == 2.048e6
-    with pytest.raises(RuntimeError, match="one sample rate"):
+    with pytest.raises(RuntimeError, match="one rate for both directions"):
         usrp.get_tx_stream(uhd.usrp.StreamArgs("fc32", "sc16"))
 
+    usrp.set_tx_rate(2e6)
+    usrp.set_master_clock_rate(50e6)
+    assert usrp.get_rx_rate() == usrp.get_tx_rate() == 50e6 / 24
+    both = uhd.usrp.StreamArgs("fc32", "sc16")
+    both.channels = [0, 1]
+    with pytest.raises(RuntimeError, match=r"clock rate of 50\.0+ MHz is out of range"):
+        usrp.get_tx_stream(both)
+
     usrp.set_time_now(uhd.types.TimeSpec(100.0))
-    assert 100.0 <= usrp.get_time_now().get_real_secs() < 190.0
+    assert 99.999 <= usrp.get_time_now().get_real_secs() < 190.0  # to a sample
     usrp.set_time_next_pps(uhd.types.TimeSpec(7.0))
-    while usrp.get_time_last_pps().get_real_secs() >= 100.0:
+    while usrp.get_time_last_pps().get_real_secs() > 90.0:
         time.sleep(0.02)
-    assert usrp.get_time_last_pps().get_real_secs() >= 7.0
+    assert usrp.get_time_last_pps().get_real_secs() >= 6.999
 
     probe = ["uhd_usrp_probe", "--args", "type=virtual"]
     other = subprocess.run(probe, capture_output=True, text=True)
     assert "V1R7U0 is busy" in other.stderr + other.stdout
     del usrp
-    usrp = uhd.usrp.MultiUSRP("serial=V1R7U0")
+    usrp = uhd.usrp.MultiUSRP("type=virtual,serial=V1R7U0")
     assert usrp.get_rx_gain(1) == 0.0
     radios.__exit__(None, None, None)
 
@@ -223,8 +231,12 @@ def test_messages_and_faults_are_those_of_a_usrp():
     assert "serial" not in output("uhd_find_devices", "--args", "type=virtual")
     del streams
     radios.fault("return")
-    Streams(uhd)
-    radios.__exit__(None, None, None)
+    streams = Streams(uhd)
+    streams.command("start_cont")
+    assert streams.receive(10_000)[:2] == (10_000, "none")
+    radios.__exit__(None, None, None)  # takes all devices with it
+    with pytest.raises(RuntimeError, match="the device is gone"):
+        streams.receive_for_ever()
 
 
 @in_a_new_process

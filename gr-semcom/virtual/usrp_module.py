@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-SOURCES = Path(__file__).parent / "uhd"
+_SOURCES = Path(__file__).parent / "uhd"
 
 _TIME_LIMIT_S = 300
 _FLAGS = ("-std=c++17", "-O1", "-fPIC", "-shared")
@@ -35,9 +35,9 @@ def build_usrp_module(cache: Path | None = None) -> Path:
     Raises:
         UsrpModuleError: no compiler, no UHD, or they do not fit.
     """
-    sources = sorted(SOURCES.glob("*.cpp"))
+    sources = sorted(_SOURCES.glob("*.cpp"))
     digest = hashlib.sha256(" ".join(_FLAGS).encode())
-    for path in [*sources, *sorted(SOURCES.glob("*.hpp"))]:
+    for path in [*sources, *sorted(_SOURCES.glob("*.hpp"))]:
         digest.update(path.read_bytes())
     folder = cache or _cache_folder()
     module = folder / f"virtual-usrp-uhd-{_uhd_version()}-{digest.hexdigest()[:16]}.so"

@@ -49,7 +49,6 @@ class Kind(IntEnum):
     BURST_ACK = 26
     UNDERFLOW = 27
     LATE = 28
-    SEQUENCE_ERROR = 29
 
 
 class Flag(IntFlag):

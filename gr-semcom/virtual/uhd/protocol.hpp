@@ -31,10 +31,9 @@ enum class Kind : uint16_t {
     // From a receive stream: START was too late.
     LATE_COMMAND = 25,
     // From a transmit stream; time: when.
-    BURST_ACK = 26,
+    BURST_ACK  = 26,
     UNDERFLOW_ = 27,
-    LATE = 28,
-    SEQUENCE_ERROR = 29,
+    LATE       = 28,
 };
 
 enum Flag : uint16_t {

@@ -104,10 +104,6 @@ bool TransmitStreamer::read_event(uhd::async_metadata_t& metadata) const
             metadata.event_code = Event::EVENT_CODE_TIME_ERROR;
             UHD_LOG_FASTPATH("L");
             break;
-        case Kind::SEQUENCE_ERROR:
-            metadata.event_code = Event::EVENT_CODE_SEQ_ERROR;
-            UHD_LOG_FASTPATH("S");
-            break;
         default:
             return false;
     }

@@ -123,12 +123,13 @@ void VirtualDevice::add_rates()
         .set(true);
     _board->create<double>("tick_rate")
         .set_coercer([this](double clock_hz) {
-            _rates.set_clock_hz(clock_hz, _most_channels);
+            _rates.set_clock_hz(clock_hz, _channels);
             return clock_hz;
         })
-        .set_publisher([this]() { return _rates.clock_hz(); });
+        .set_publisher([this]() { return _rates.clock_hz(); })
+        .add_coerced_subscriber([this](double) { divide_anew(); });
     _board->create<uhd::meta_range_t>("tick_rate/range")
-        .set_publisher([this]() { return SampleRates::clock_range(_most_channels); });
+        .set_publisher([this]() { return SampleRates::clock_range(_channels); });
 }
 
 void VirtualDevice::add_channels(uhd::direction_t direction)
@@ -182,30 +183,49 @@ void VirtualDevice::add_signal_processor(
 
 double VirtualDevice::set_rate(double rate_hz)
 {
-    const double coerced = _rates.coerce(rate_hz, _most_channels);
-    return _clock->set_rate(coerced);
+    return _clock->set_rate(_rates.coerce(rate_hz, _channels));
 }
 
-//! The air has one rate for both directions of a device: the one that was set last.
-void VirtualDevice::require_rate(
-    uhd::direction_t direction, const uhd::stream_args_t& args) const
+//! The sample rates as near to what they were as the clock, which has changed, allows.
+void VirtualDevice::divide_anew()
 {
-    for (const size_t channel : channels_of(args)) {
+    for (const std::string x : {"rx", "tx"}) {
+        for (size_t channel = 0; channel < CHANNELS; channel++) {
+            auto& rate =
+                _board->access<double>(x + "_dsps/" + std::to_string(channel) + "/rate/value");
+            rate.set(rate.get());
+        }
+    }
+}
+
+//! A clock for so many channels, and the one rate that the air has for both directions of a
+//! device: the one that was set last.
+void VirtualDevice::prepare_stream(uhd::direction_t direction, const uhd::stream_args_t& args)
+{
+    const std::vector<size_t> channels = channels_of(args);
+    const double actual_hz             = _clock->rate();
+    _channels                          = std::max(_channels, channels.size());
+    if (_rates.automatic) {
+        _rates.coerce(actual_hz, _channels);
+    }
+    _rates.set_clock_hz(_rates.clock_hz(), _channels);
+    for (const size_t channel : channels) {
         const std::string path =
             prefix(direction) + "_dsps/" + std::to_string(channel) + "/rate/value";
         const double rate_hz = _board->access<double>(path).get();
-        if (rate_hz != _clock->rate()) {
-            throw uhd::runtime_error(
-                "virtual USRP: both directions and channels have one sample rate, but "
-                + std::to_string(rate_hz) + " and " + std::to_string(_clock->rate())
-                + " samples a second were set");
+        if (rate_hz != actual_hz or rate_hz > _rates.clock_hz()) {
+            throw uhd::value_error(
+                "virtual USRP: a stream of " + std::to_string(rate_hz)
+                + " samples a second, but the device, which has one rate for both directions, is "
+                  "at "
+                + std::to_string(std::min(actual_hz, _rates.clock_hz())));
         }
     }
 }
 
 uhd::rx_streamer::sptr VirtualDevice::get_rx_stream(const uhd::stream_args_t& args)
 {
-    require_rate(uhd::RX_DIRECTION, args);
+    prepare_stream(uhd::RX_DIRECTION, args);
     const auto streamer = std::make_shared<ReceiveStreamer>(*_control, _clock, args);
     _receiver           = streamer;
     return streamer;
@@ -213,7 +233,7 @@ uhd::rx_streamer::sptr VirtualDevice::get_rx_stream(const uhd::stream_args_t& ar
 
 uhd::tx_streamer::sptr VirtualDevice::get_tx_stream(const uhd::stream_args_t& args)
 {
-    require_rate(uhd::TX_DIRECTION, args);
+    prepare_stream(uhd::TX_DIRECTION, args);
     const auto streamer = std::make_shared<TransmitStreamer>(*_control, _clock, args);
     _transmitter        = streamer;
     return streamer;

@@ -31,13 +31,14 @@ private:
     void add_signal_processor(
         uhd::direction_t direction, const std::shared_ptr<Tuning>& tuning, size_t channel);
     double set_rate(double rate_hz);
-    void require_rate(uhd::direction_t direction, const uhd::stream_args_t& args) const;
+    void divide_anew();
+    void prepare_stream(uhd::direction_t direction, const uhd::stream_args_t& args);
 
     const Control::sptr _control;
     const std::shared_ptr<DeviceClock> _clock;
     const uhd::property_tree::sptr _board;
     SampleRates _rates;
-    size_t _most_channels = 1; // of a stream so far, which limits the clock
+    size_t _channels = 1; // most of any stream so far, which limits the clock
     std::weak_ptr<ReceiveStreamer> _receiver;
     std::weak_ptr<TransmitStreamer> _transmitter;
 };
