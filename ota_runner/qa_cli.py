@@ -55,6 +55,8 @@ SUMMARY_KEYS: dict[str, Any] = {
     "frames": {"sent", "received", "lost"},
     "digital": {"sections", "failed", "crc_false_passes", "fallen_back"},
     "feedback": (dict, type(None)),
+    "radio_events": type(None),  # there is no radio
+    "transmit_duty": type(None),
     "throughput": {"images_per_s", "samples_per_s", "real_time_factor"},
     "latency_s": {"encode", "waveform", "decode"},
 }

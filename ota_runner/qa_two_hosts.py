@@ -8,6 +8,7 @@ import queue
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -337,6 +338,20 @@ def test_a_report_that_comes_late_spares_sending_again(
     link.on_air = lambda: control.hears(PeerGone(closed=False), PeerBack(False), lost(5))
     assert delivery.deliver(5, "a", transmission(blocks), STATE).decode is None
     assert link.transmitted == [5]
+
+
+def test_what_went_wrong_in_the_receivers_radio_is_counted(
+    way: tuple[Control, Antennas, HostDelivery], blocks: str
+) -> None:
+    control, link, delivery = way
+    link.stats.radio_events = {"underflow": 2, "overflow": 0}
+    sent, counted = transmission(blocks), []
+    for picture, overflows in enumerate([3, 5, 1]):  # opened anew before the third
+        report = lost(picture).model_copy(update={"events": {"overflow": overflows}})
+        link.on_air = partial(control.hears, report)
+        delivery.deliver(picture, "a", sent, STATE)
+        counted.append(delivery.stats.radio_events)
+    assert counted == [{"underflow": 2, "overflow": overflow} for overflow in (3, 5, 6)]
 
 
 def test_trouble_is_waited_for_but_not_for_ever(

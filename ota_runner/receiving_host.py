@@ -134,6 +134,7 @@ class ReceivingHost:
             OutputFailed: the folder cannot be written any more.
         """
         self._link, self._description = self._open_link(self._feed_back)
+        say(f"waiting for a transmitter at {self._control.endpoint}")
         try:
             while self._ended is None:
                 self._hear_the_transmitter()

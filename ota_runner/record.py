@@ -37,6 +37,7 @@ from pydantic import (
 )
 
 from ota_runner.errors import OutputFailed, UsageError
+from ota_runner.radio_record import RadioRecord
 from ota_runner.signal_records import SignalRecord
 from semcom_phy.header import MAX_FRAGMENTS
 
@@ -170,6 +171,8 @@ class PictureRecord(_Strict):
         digital: of its sections of bits, in order.
         csi_id, csi_age_s: of the report on the channel that its first frame was precoded for, and
             its age in stream time; None where it was not precoded.
+        radio: what its radio did meanwhile, that of the receiver on another host too; None where
+            there is none.
         notes: what the encoder wanted written down, such as the quality setting of a codec.
         latency_s: by stage.
         error: one line on what failed.
@@ -203,6 +206,7 @@ class PictureRecord(_Strict):
     digital: tuple[DigitalRecord, ...] = ()
     csi_id: int | None = None
     csi_age_s: Finite | None = None
+    radio: RadioRecord | None = None
     notes: dict[str, str | Finite] = {}
     latency_s: Latency = Latency()
     error: str | None = None

@@ -20,6 +20,7 @@ from ota_runner.delivery import Arrival, Delivery
 from ota_runner.errors import LinkFailed, one_line
 from ota_runner.feedback_loop import FeedbackLoop
 from ota_runner.pictures import Picture
+from ota_runner.radio_record import radio_record
 from ota_runner.record import Label, Latency, PictureRecord, RunFolder
 from semcom_models import metrics
 from semcom_models.codecs.base import Codec, Request
@@ -220,6 +221,7 @@ def _carry(
     arrived = arrival.fragments if arrival.fragments.size else np.zeros(sent, bool)
     draft.fields |= {
         "samples": after.samples - before.samples,
+        "radio": radio_record(before, after),
         "fragments_sent": sent,
         "fragments_received": int(arrived.sum()),
         "fragments_lost": np.flatnonzero(~arrived).tolist(),

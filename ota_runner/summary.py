@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from ota_runner.radio_record import RadioEventCounts, all_radio_events, transmit_duty
 from ota_runner.record import FeedbackRecord, Finite, Latency, Manifest, PictureRecord
 from semcom_models.psnr import psnr_of_mse_db
 
@@ -85,6 +86,9 @@ class Summary(_Strict):
         frames: sent, received, lost.
         digital: sections of bits: sent, failed.
         feedback: reports to the transmitter; None where none are used.
+        radio_events: what went wrong in the radio; None where there is none.
+        transmit_duty: share of the radio's time in which frames were transmitted, while pictures
+            were being sent; None where that is not known.
         throughput: speed.
         latency_s: mean over pictures, stage by stage.
     """
@@ -107,6 +111,8 @@ class Summary(_Strict):
     frames: Frames
     digital: Digital
     feedback: FeedbackRecord | None = None
+    radio_events: RadioEventCounts | None = None
+    transmit_duty: Finite | None = None
     throughput: Throughput
     latency_s: Latency
 
@@ -151,6 +157,10 @@ def summarise(manifest: Manifest, records: Sequence[PictureRecord]) -> Summary:
             fallen_back=sum(record.fell_back for record in completed),
         ),
         feedback=_feedback(records),
+        radio_events=all_radio_events(record.radio for record in records),
+        transmit_duty=transmit_duty(
+            ((record.radio, record.samples) for record in records), manifest.sample_rate
+        ),
         throughput=_throughput(manifest, records),
         latency_s=Latency(
             encode=_mean(record.latency_s.encode for record in records),

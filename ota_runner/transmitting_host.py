@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from gnuradio.semcom.feedback_message import from_parts
 from gnuradio.semcom.transmit_link import TransmitLink
@@ -200,10 +202,17 @@ class HostDelivery(AbstractContextManager["HostDelivery"]):
     ) -> None:
         self._link, self._peer, self._control = link, peer, control
         self._patience_s = patience_s
+        self._told: Mapping[str, int] = {}
+        self._elsewhere: Counter[str] = Counter()
 
     @property
     def stats(self) -> LinkStats:
-        return self._link.stats
+        """What was carried so far, with what the radios of both ends say went wrong."""
+        own = self._link.stats
+        events = dict(own.radio_events or {})
+        for kind in events:
+            events[kind] += self._elsewhere[kind]
+        return replace(own, radio_events=events)
 
     def set_snr_db(self, snr_db: float) -> None:
         raise LinkFailed("the SNR of a radio cannot be set between two hosts")
@@ -219,6 +228,7 @@ class HostDelivery(AbstractContextManager["HostDelivery"]):
                 self._peer.wait_until_it_listens(self._patience_s)
                 found = self._peer.report(picture, _LATE_REPORT_S, unless=lambda: False)
             if found is not None:
+                self._count(found[0].events)
                 signal = signal_record(picture, None, self._link)
                 return arrival_of(*found, transmission, signal)
             if self._peer.disturbances == before:
@@ -226,6 +236,13 @@ class HostDelivery(AbstractContextManager["HostDelivery"]):
                     f"the receiver said nothing on picture {name} for {RECEIVE_TIMEOUT_S:g} s"
                 )
             say(f"picture {name} is sent again")
+
+    def _count(self, events: Mapping[str, int]) -> None:
+        """Add what went wrong in the receiver's radio; one that was opened anew counts from 0."""
+        for kind, count in events.items():
+            before = self._told.get(kind, 0)
+            self._elsewhere[kind] += count - before if count >= before else count
+        self._told = events
 
     def _attempt(
         self, picture: int, name: str, transmission: Transmission, state: ChannelState, before: int

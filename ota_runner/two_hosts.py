@@ -206,7 +206,6 @@ def receive(
             serving = ReceivingHost(open_link, control, _terms(settings, invocation.command))
             interrupted = False
             try:
-                say(f"waiting for a transmitter at {control.endpoint}")
                 serving.serve()
             except KeyboardInterrupt:
                 interrupted = True

@@ -77,6 +77,10 @@ def test_pictures_cross(small_samples: Path, tmp_path: Path) -> None:
     assert summary == json.loads((output / "summary.json").read_text())
     assert summary["completed"] == 3
     assert summary["frames"]["lost"] == 0
+    assert summary["radio_events"] == dict.fromkeys(
+        ("underflow", "overflow", "late", "lost_device"), 0
+    )
+    assert 0.8 < summary["transmit_duty"] < 1
     assert summary["psnr_db"] > 29
     assert summary["snr_db"]["estimated_mean"] == pytest.approx(12, abs=0.2)
     assert summary["cbr"] == pytest.approx(1 / 6, rel=0.01)
