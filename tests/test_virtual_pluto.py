@@ -3,6 +3,7 @@
 
 import errno
 import gc
+import json
 import shutil
 import socket
 import subprocess
@@ -373,6 +374,15 @@ def test_bad_options_get_one_line_and_exit_code_2(capfd, arguments, message):
     said = capfd.readouterr().err
     assert message in said
     assert said.count("\n") == 1
+
+
+def test_running_radios_are_asked_from_the_command_line(capfd, plutos):
+    assert main(["--control", plutos.control, "--ask", "status"]) == 0
+    assert json.loads(capfd.readouterr().out) == plutos.status()
+    for request in ("fault melt", "fault drop:some", "sing", "status of all"):
+        assert main(["--control", plutos.control, "--ask", request]) == 2
+        assert capfd.readouterr().err.count("\n") == 1
+    assert main(["--ask", "status"]) == 2
 
 
 def test_a_port_in_use_gets_one_line_and_exit_code_3(capfd, plutos):

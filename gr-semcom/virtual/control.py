@@ -17,6 +17,37 @@ from semcom_virtual.faults import Fault
 from semcom_virtual.kinds import VirtualRadio
 
 _LONGEST_REQUEST = 1024
+_REFUSED = "error: "
+_ANSWER_S = 10.0
+
+
+def ask(endpoint: str, request: str) -> str:
+    """Send a request to virtual radios that run.
+
+    Raises:
+        ValueError: they refuse it, or it is for another machine.
+        OSError: they do not answer.
+    """
+    _require_local(endpoint)
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.REQ)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.RCVTIMEO, int(1000 * _ANSWER_S))
+    try:
+        socket.connect(endpoint)
+        socket.send_string(request)
+        answer: str = socket.recv_string()
+    except zmq.ZMQError:
+        raise OSError(f"no virtual radios answer at {endpoint}") from None
+    finally:
+        socket.close()
+    if answer.startswith(_REFUSED):
+        raise ValueError(answer.removeprefix(_REFUSED))
+    return answer
+
+
+def _require_local(endpoint: str) -> None:
+    if not endpoint.startswith(("ipc://", "tcp://127.0.0.1:")):
+        raise ValueError(f"control endpoint '{endpoint}' is not ipc:// or tcp://127.0.0.1:PORT")
 
 
 class ControlSocket:
@@ -32,8 +63,7 @@ class ControlSocket:
     """
 
     def __init__(self, endpoint: str, radios: Mapping[str, VirtualRadio]) -> None:
-        if not endpoint.startswith(("ipc://", "tcp://127.0.0.1:")):
-            raise ValueError(f"control endpoint '{endpoint}' is not ipc:// or tcp://127.0.0.1:PORT")
+        _require_local(endpoint)
         self._radios = radios
         self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.REP)
         self._socket.setsockopt(zmq.MAXMSGSIZE, _LONGEST_REQUEST)
@@ -49,7 +79,7 @@ class ControlSocket:
             try:
                 answer = self._answer(request)
             except ValueError as error:
-                answer = f"error: {error}"
+                answer = f"{_REFUSED}{error}"
             self._socket.send_string(answer)
 
     def _answer(self, request: str) -> str:

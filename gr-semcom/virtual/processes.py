@@ -12,12 +12,10 @@ from time import monotonic, sleep
 from types import TracebackType
 from typing import Any
 
-import zmq
+from semcom_virtual.control import ask
 
 START_S = 180.0
 """That a start may take on a loaded machine, which may have to compile the UHD module."""
-
-_ANSWER_S = 10.0
 
 
 class VirtualRadios:
@@ -30,6 +28,9 @@ class VirtualRadios:
 
     Args:
         options: of the command line; without ``--port``, Plutos have any that is free.
+
+    Attributes:
+        control: where it is asked, see :mod:`semcom_virtual.control`.
 
     Raises:
         OSError: the process does not start; the message is what it said.
@@ -44,12 +45,12 @@ class VirtualRadios:
 
     def __enter__(self) -> VirtualRadios:
         self._folder = tempfile.TemporaryDirectory(prefix="semcom-virtual-")
-        self._endpoint = f"ipc://{self._folder.name}/control"
+        self.control = f"ipc://{self._folder.name}/control"
         self._log = Path(self._folder.name) / "log"
         command = [sys.executable, "-m", "semcom_virtual", "--stop-with-input"]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [*command, "--control", self._endpoint, *self._options],
+                [*command, "--control", self.control, *self._options],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -72,7 +73,7 @@ class VirtualRadios:
     def _await_start(self) -> None:
         assert self._process is not None
         deadline = monotonic() + START_S
-        while not Path(self._endpoint.removeprefix("ipc://")).exists():
+        while not Path(self.control.removeprefix("ipc://")).exists():
             if self._process.poll() is not None or monotonic() > deadline:
                 said = self._log.read_text(errors="replace").strip()
                 raise OSError(f"virtual radios did not start: {said or 'they said nothing'}")
@@ -93,25 +94,9 @@ class VirtualRadios:
         if folder is not None:
             folder.cleanup()
 
-    def _request(self, request: str) -> str:
-        socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.REQ)
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.RCVTIMEO, int(1000 * _ANSWER_S))
-        try:
-            socket.connect(self._endpoint)
-            socket.send_string(request)
-            answer: str = socket.recv_string()
-        except zmq.Again:
-            raise OSError("the virtual radios do not answer") from None
-        finally:
-            socket.close()
-        if answer.startswith("error: "):
-            raise ValueError(answer.removeprefix("error: "))
-        return answer
-
     def status(self) -> dict[str, dict[str, Any]]:
         """Of all radios by name."""
-        status: dict[str, dict[str, Any]] = json.loads(self._request("status"))
+        status: dict[str, dict[str, Any]] = json.loads(ask(self.control, "status"))
         return status
 
     def fault(self, fault: str) -> None:
@@ -120,7 +105,7 @@ class VirtualRadios:
         Raises:
             ValueError: no such fault.
         """
-        self._request(f"fault {fault}")
+        ask(self.control, f"fault {fault}")
 
     @property
     def pluto_uris(self) -> list[str]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 import threading
@@ -17,7 +18,7 @@ import typer
 from semcom_phy.named_channels import DELAY_SPREAD_S, RICIAN_K_DB, named_channel
 from semcom_virtual.air import Air, AirConfig
 from semcom_virtual.clock import Clock, ElasticClock, RealtimeClock
-from semcom_virtual.control import ControlSocket
+from semcom_virtual.control import ControlSocket, ask
 from semcom_virtual.faults import FAULT_SYNTAX, Fault
 from semcom_virtual.kinds import KINDS, RadioOptions, VirtualRadio
 from semcom_virtual.radio_model import Imperfections
@@ -113,6 +114,10 @@ def run(
     control: Annotated[
         str | None, typer.Option(help="ZMQ endpoint for status and faults, as ipc:///tmp/air")
     ] = None,
+    request: Annotated[
+        str | None,
+        typer.Option("--ask", help="ask radios that run, at --control: 'status', 'fault FAULT'"),
+    ] = None,
     stop_with_input: Annotated[
         bool, typer.Option("--stop-with-input", help="end when standard input is closed")
     ] = False,
@@ -127,6 +132,9 @@ def run(
     ] = False,
 ) -> None:
     """Virtual radios beneath the vendors' own libraries, joined by one medium, until Ctrl-C."""
+    if request is not None:
+        typer.echo(ask(control or "", request))
+        return
     if not pluto + usrp:
         raise ValueError("no radio: give --pluto 1 or --usrp 1")
     errors = [*(ppm or []), *[0.0] * (pluto + usrp)]
@@ -201,7 +209,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsrpModuleError as error:
         return _fail(str(error), UNAVAILABLE)
     except OSError as error:
-        return _fail(f"{error.strerror or error}: choose another --port or --control", UNAVAILABLE)
+        if error.errno != errno.EADDRINUSE:
+            return _fail(str(error), UNAVAILABLE)
+        return _fail(f"{error.strerror}: choose another --port or --control", UNAVAILABLE)
     return int(code or 0)
 
 

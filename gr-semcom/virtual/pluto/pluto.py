@@ -123,8 +123,19 @@ class VirtualPluto:
 
     def status(self) -> dict[str, object]:
         """As plain values."""
-        clients = self._server.clients if self._server else None
-        return {"uri": self.uri, "serial": self.serial, "connections": clients}
+        settings = self.air_port.settings
+        return {
+            "uri": self.uri,
+            "serial": self.serial,
+            "connections": self._server.clients if self._server else None,
+            "buffers": len(self._buffers),
+            "tx_enabled": settings.tx_enabled,
+            "tx_gain_db": settings.tx_gain_db,
+            "rx_gain_db": settings.rx_gain_db,
+            "tx_freq_hz": settings.tx_freq_hz,
+            "rx_freq_hz": settings.rx_freq_hz,
+            "rate_hz": self.air_port.rate_hz,
+        }
 
     def close(self) -> None:
         """End; connections are cut."""
@@ -190,33 +201,34 @@ class VirtualPluto:
         """
         if kind == "timeout":
             self._silent_until = monotonic() + float(argument or 5.0)
-        elif kind == "drop":
-            self._lose(ReceiveBuffer, argument)
-        elif kind == "underflow":
-            self._lose(TransmitBuffer, argument)
+        elif kind in ("drop", "underflow"):
+            self._lose(ReceiveBuffer if kind == "drop" else TransmitBuffer, int(argument or 1))
         elif kind in ("refuse", "ignore") and argument:
             (self._refused if kind == "refuse" else self._ignored).add(argument)
         elif kind == "mend":
             self._refused.clear()
             self._ignored.clear()
         elif kind == "vanish":
+            returns_after_s = float(argument) if argument else None
             self.close()
-            if argument:
-                threading.Timer(float(argument), self._return).start()
+            if returns_after_s is not None:
+                timer = threading.Timer(returns_after_s, self._return)
+                timer.daemon = True
+                timer.start()
         elif kind == "return":
             self._return()
         else:
             raise ValueError(
-                f"a virtual Pluto has no fault '{kind}' of '{argument}': choose timeout:SECONDS,"
-                " drop:BLOCKS, underflow:BLOCKS, refuse:ATTRIBUTE, ignore:ATTRIBUTE, mend, vanish,"
-                " vanish:SECONDS, return"
+                f"a virtual Pluto has no fault '{kind}', choose one of: timeout:SECONDS, "
+                "drop:BLOCKS, underflow:BLOCKS, refuse:ATTRIBUTE, ignore:ATTRIBUTE, mend, vanish, "
+                "vanish:SECONDS, return"
             )
 
-    def _lose(self, kind: type[ReceiveBuffer | TransmitBuffer], argument: str) -> None:
+    def _lose(self, kind: type[ReceiveBuffer | TransmitBuffer], blocks: int) -> None:
         with self._lock:
             for buffer in self._buffers:
                 if isinstance(buffer, kind):
-                    buffer.lose(int(argument or 1))
+                    buffer.lose(blocks)
 
     def _return(self) -> None:
         if self._server is None:
