@@ -142,6 +142,9 @@ class VirtualPluto:
         if self._server is not None:
             self._server.stop()
             self._server = None
+        with self._lock:
+            for buffer in self._buffers:
+                buffer.close()  # whoever waits for it waits no longer
 
     # For the protocol, see semcom_virtual.pluto.iiod.Backend.
 
