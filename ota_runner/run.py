@@ -171,6 +171,8 @@ def _send_picture(draft: _Draft, job: Job, delivery: Delivery, folder: RunFolder
         "cbr": uses / image.numel(),
         "notes": {name: _writable(note) for name, note in transmission.notes.items()},
     }
+    known = {"name": draft.picture.name, "sha256": draft.fields["sha256"]}
+    transmission = replace(transmission, notes={**transmission.notes, **known})  # for recordings
     if job.trace_db is not None:
         delivery.set_snr_db(snr_db)
     arrival = _carry(draft, transmission, state, delivery)

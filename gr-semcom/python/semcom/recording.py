@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -150,7 +151,11 @@ class Recording:
             samples = self._folder / f"{name}.sigmf-data"
             # Once complete the library adds the hash; it maps no empty file.
             whole = complete and samples.stat().st_size > 0
-            meta = SigMFFile(self._metadata(stream, antenna), data_file=samples if whole else None)
+            fields = self._metadata(stream, antenna)
+            if complete:
+                count = samples.stat().st_size // gr.sizeof_gr_complex
+                fields["annotations"] = list(_within(fields["annotations"], count))
+            meta = SigMFFile(fields, data_file=samples if whole else None)
             part = self._folder / f"{name}.part"
             part.write_text(meta.dumps(), encoding="utf-8")
             part.replace(self._folder / f"{name}.sigmf-meta")
@@ -169,3 +174,11 @@ class Recording:
             "captures": [capture],
             "annotations": self._annotations[stream],
         }
+
+
+def _within(annotations: Iterable[Fields], samples: int) -> Iterator[Fields]:
+    """What annotations say of the samples that there are: an interruption cuts a picture short."""
+    for annotation in annotations:
+        there = samples - annotation["core:sample_start"]
+        if there > 0:
+            yield annotation | {"core:sample_count": min(there, annotation["core:sample_count"])}
