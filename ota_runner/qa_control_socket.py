@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -230,7 +231,13 @@ def test_keys_open_and_others_do_not(tmp_path: Path) -> None:
     ours, theirs = load_keys(tmp_path / "rx"), load_keys(tmp_path / "tx")
     wrong = load_keys(tmp_path / "a")
     with ControlServer("tcp://127.0.0.1:*", ours, **QUICK) as server:
-        for keys, problem in ((wrong, "does not take our key"), (None, "without keys")):
+        # One that knows the receiver's public key, but is not who is expected, is no better.
+        knowing = replace(wrong, peer=theirs.peer)
+        for keys, problem in (
+            (wrong, "does not take our key"),
+            (knowing, "does not take our key"),
+            (None, "without keys"),
+        ):
             with ControlClient(server.endpoint, keys, **QUICK) as stranger:
                 until(partial(getattr, stranger, "refusal"))
                 assert problem in str(stranger.obstacle)

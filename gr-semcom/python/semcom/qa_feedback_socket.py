@@ -4,6 +4,7 @@ import math
 import socket
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -355,13 +356,16 @@ def test_with_keys_only_the_receiver_that_has_them_is_heard(
     make_keys((tmp_path / "tx", tmp_path / "rx"))
     keys = load_keys(tmp_path / "tx")
     listener = FeedbackListener("tcp://127.0.0.1:*", known.learn, known.counters, keys=keys)
-    stranger = FeedbackSender(listener.endpoint)
-    receiver = FeedbackSender(listener.endpoint, load_keys(tmp_path / "rx"))
-    for sender, snr_db in ((stranger, 1.0), (receiver, 9.0)):
-        sender.send(Feedback(snr_db=snr_db, stream_time_s=1.0))
+    make_keys((tmp_path / "a", tmp_path / "b"))
+    own = load_keys(tmp_path / "rx")
+    knowing = replace(load_keys(tmp_path / "b"), peer=own.peer)
+    strangers = [FeedbackSender(listener.endpoint, each) for each in (None, knowing)]
+    receiver = FeedbackSender(listener.endpoint, own)
+    for sender in (*strangers, receiver):
+        sender.send(Feedback(snr_db=9.0 if sender is receiver else 1.0, stream_time_s=1.0))
     until(lambda: listener.heard == 1)
     assert known.state().snr_db == 9.0
-    for end in (stranger, receiver, listener):
+    for end in (*strangers, receiver, listener):
         end.close()
     with pytest.raises(ValueError, match="no such file"):
         FeedbackSink("tcp://192.168.1.2:5557", str(tmp_path))
