@@ -290,7 +290,7 @@ def count_from_one_pulse(uhd, *blocks):
         time.sleep(0.01)
 
 
-def cross(channels, tx_serial, rx_serial):
+def cross(channels, subdevices, tx_serial, rx_serial):
     """Send a burst on each channel through gr-uhd; by how many samples each is off its time."""
     import pmt
     from gnuradio import blocks, gr, uhd
@@ -300,6 +300,7 @@ def cross(channels, tx_serial, rx_serial):
     source = uhd.usrp_source(f"type=virtual,serial={rx_serial}", stream)
     for block, gain_db in ((sink, 60), (source, 40)):
         block.set_samp_rate(RATE_HZ)
+        block.set_subdev_spec(subdevices)
         for channel in range(channels):
             block.set_center_freq(2.45e9, channel)
             block.set_gain(gain_db, channel)
@@ -338,8 +339,8 @@ def cross(channels, tx_serial, rx_serial):
 @in_a_new_process
 def test_timed_bursts_of_gr_uhd_cross_at_their_time():
     radios = start(2)
-    assert cross(1, "V1R7U0", "V1R7U0") == [0]
-    assert cross(2, "V1R7U0", "V1R7U1") == [0, 0]
+    assert cross(1, "A:B", "V1R7U0", "V1R7U0") == [0]
+    assert cross(2, "A:A A:B", "V1R7U0", "V1R7U1") == [0, 0]
     radios.__exit__(None, None, None)
 
 

@@ -14,7 +14,7 @@ from semcom_virtual.air import Air
 from semcom_virtual.feeds import RxFeed, TxFeed
 from semcom_virtual.usrp_bridge import UsrpBridge
 from semcom_virtual.usrp_device import B210, VirtualUsrp
-from semcom_virtual.usrp_module import usrp_environment
+from semcom_virtual.usrp_module import UsrpModuleError, usrp_environment
 
 if TYPE_CHECKING:
     from semcom_virtual.kinds import RadioOptions
@@ -133,5 +133,9 @@ def start_usrps(air: Air, options: RadioOptions) -> list[UsrpRadio]:
         for number, imperfections in enumerate(options.imperfections)
     ]
     bridge = UsrpBridge(usrps, default_address() if options.port else None)
-    environment = usrp_environment(bridge.address)
+    try:
+        environment = usrp_environment(bridge.address)
+    except UsrpModuleError:
+        bridge.close()
+        raise
     return [UsrpRadio(usrp, bridge, environment) for usrp in usrps]

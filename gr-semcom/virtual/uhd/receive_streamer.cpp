@@ -26,13 +26,15 @@ uhd::rx_metadata_t metadata_of(Code code, const uhd::time_spec_t& time)
 
 } // namespace
 
-ReceiveStreamer::ReceiveStreamer(
-    Control& control, std::shared_ptr<DeviceClock> clock, const uhd::stream_args_t& args)
-    : _channels(channels_of(args).size())
+ReceiveStreamer::ReceiveStreamer(Control& control,
+    std::shared_ptr<DeviceClock> clock,
+    const std::vector<size_t>& channels,
+    const uhd::stream_args_t& args)
+    : _channels(channels.size())
     , _most_samples(packet_samples(args))
     , _format(args.cpu_format, args.otw_format)
     , _clock(std::move(clock))
-    , _connection(control.open_stream(Kind::RECEIVE, channels_of(args), _most_samples))
+    , _connection(control.open_stream(Kind::RECEIVE, channels, _most_samples))
 {
 }
 

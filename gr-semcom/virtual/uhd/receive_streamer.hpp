@@ -14,6 +14,7 @@ class ReceiveStreamer : public uhd::rx_streamer
 public:
     ReceiveStreamer(Control& control,
         std::shared_ptr<DeviceClock> clock,
+        const std::vector<size_t>& channels,
         const uhd::stream_args_t& args);
 
     size_t get_num_channels() const override

@@ -10,13 +10,15 @@ namespace semcom {
 
 using Event = uhd::async_metadata_t::event_code_t;
 
-TransmitStreamer::TransmitStreamer(
-    Control& control, std::shared_ptr<DeviceClock> clock, const uhd::stream_args_t& args)
-    : _channels(channels_of(args))
+TransmitStreamer::TransmitStreamer(Control& control,
+    std::shared_ptr<DeviceClock> clock,
+    const std::vector<size_t>& channels,
+    const uhd::stream_args_t& args)
+    : _channels(channels.size())
     , _most_samples(packet_samples(args))
     , _format(args.cpu_format, args.otw_format)
     , _clock(std::move(clock))
-    , _connection(control.open_stream(Kind::TRANSMIT, _channels, _most_samples))
+    , _connection(control.open_stream(Kind::TRANSMIT, channels, _most_samples))
 {
 }
 
@@ -26,9 +28,9 @@ bool TransmitStreamer::send_packet(const buffs_type& buffers,
     const Header& header,
     Deadline deadline)
 {
-    _converted.resize(_format.same() ? 0 : _channels.size() * samples);
+    _converted.resize(_format.same() ? 0 : _channels * samples);
     std::vector<iovec> parts;
-    for (size_t channel = 0; channel < _channels.size() and samples > 0; channel++) {
+    for (size_t channel = 0; channel < _channels and samples > 0; channel++) {
         const char* from = static_cast<const char*>(buffers[channel]) + offset * _format.bytes();
         if (not _format.same()) {
             std::complex<float>* const to = _converted.data() + channel * samples;

@@ -15,11 +15,12 @@ class TransmitStreamer : public uhd::tx_streamer
 public:
     TransmitStreamer(Control& control,
         std::shared_ptr<DeviceClock> clock,
+        const std::vector<size_t>& channels,
         const uhd::stream_args_t& args);
 
     size_t get_num_channels() const override
     {
-        return _channels.size();
+        return _channels;
     }
     size_t get_max_num_samps() const override
     {
@@ -43,7 +44,7 @@ private:
         Deadline deadline);
     bool read_event(uhd::async_metadata_t& metadata) const;
 
-    const std::vector<size_t> _channels;
+    const size_t _channels;
     const size_t _most_samples;
     const SampleFormat _format;
     const std::shared_ptr<DeviceClock> _clock;

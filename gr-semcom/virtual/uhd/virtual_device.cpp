@@ -8,6 +8,7 @@
 #include <uhd/usrp/subdev_spec.hpp>
 #include <uhd/utils/log.hpp>
 #include <algorithm>
+#include <set>
 #include <thread>
 
 namespace semcom {
@@ -139,9 +140,10 @@ void VirtualDevice::add_channels(uhd::direction_t direction)
     add_front_ends(_board, _control, tuning, direction);
     _board->create<uhd::usrp::subdev_spec_t>(x + "_subdev_spec")
         .set_coercer([](const uhd::usrp::subdev_spec_t& spec) {
-            const std::string text = spec.to_string();
-            if (text != "A:A A:B" and text != "A:A" and text != "A:B") {
-                throw uhd::value_error("virtual USRP: no subdevice " + text);
+            static const std::set<std::string> specs{
+                "A:A A:B", "A:B A:A", "A:A", "A:B"};
+            if (specs.count(spec.to_string()) == 0) {
+                throw uhd::value_error("virtual USRP: no subdevices " + spec.to_string());
             }
             return spec;
         })
@@ -199,8 +201,9 @@ void VirtualDevice::divide_anew()
 }
 
 //! A clock for so many channels, and the one rate that the air has for both directions of a
-//! device: the one that was set last.
-void VirtualDevice::prepare_stream(uhd::direction_t direction, const uhd::stream_args_t& args)
+//! device: the one that was set last. Returns the channels as the air numbers them.
+std::vector<size_t> VirtualDevice::prepare_stream(
+    uhd::direction_t direction, const uhd::stream_args_t& args)
 {
     const std::vector<size_t> channels = channels_of(args);
     const double actual_hz             = _clock->rate();
@@ -221,20 +224,37 @@ void VirtualDevice::prepare_stream(uhd::direction_t direction, const uhd::stream
                 + std::to_string(std::min(actual_hz, _rates.clock_hz())));
         }
     }
+    return front_ends(direction, channels);
+}
+
+//! The front ends that the subdevice specification gives to channels.
+std::vector<size_t> VirtualDevice::front_ends(
+    uhd::direction_t direction, std::vector<size_t> channels) const
+{
+    const auto spec =
+        _board->access<uhd::usrp::subdev_spec_t>(prefix(direction) + "_subdev_spec").get();
+    for (size_t& channel : channels) {
+        if (channel >= spec.size()) {
+            throw uhd::index_error("virtual USRP: no channel " + std::to_string(channel)
+                                   + " with subdevices " + spec.to_string());
+        }
+        channel = spec[channel].sd_name == "B" ? 1 : 0;
+    }
+    return channels;
 }
 
 uhd::rx_streamer::sptr VirtualDevice::get_rx_stream(const uhd::stream_args_t& args)
 {
-    prepare_stream(uhd::RX_DIRECTION, args);
-    const auto streamer = std::make_shared<ReceiveStreamer>(*_control, _clock, args);
+    const auto channels = prepare_stream(uhd::RX_DIRECTION, args);
+    const auto streamer = std::make_shared<ReceiveStreamer>(*_control, _clock, channels, args);
     _receiver           = streamer;
     return streamer;
 }
 
 uhd::tx_streamer::sptr VirtualDevice::get_tx_stream(const uhd::stream_args_t& args)
 {
-    prepare_stream(uhd::TX_DIRECTION, args);
-    const auto streamer = std::make_shared<TransmitStreamer>(*_control, _clock, args);
+    const auto channels = prepare_stream(uhd::TX_DIRECTION, args);
+    const auto streamer = std::make_shared<TransmitStreamer>(*_control, _clock, channels, args);
     _transmitter        = streamer;
     return streamer;
 }

@@ -32,7 +32,10 @@ private:
         uhd::direction_t direction, const std::shared_ptr<Tuning>& tuning, size_t channel);
     double set_rate(double rate_hz);
     void divide_anew();
-    void prepare_stream(uhd::direction_t direction, const uhd::stream_args_t& args);
+    std::vector<size_t> prepare_stream(
+        uhd::direction_t direction, const uhd::stream_args_t& args);
+    std::vector<size_t> front_ends(
+        uhd::direction_t direction, std::vector<size_t> channels) const;
 
     const Control::sptr _control;
     const std::shared_ptr<DeviceClock> _clock;
