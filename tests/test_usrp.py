@@ -93,7 +93,8 @@ def radios() -> Iterator[VirtualRadios]:
 
 
 @pytest.fixture
-def uhd(radios: VirtualRadios, monkeypatch: pytest.MonkeyPatch) -> VirtualRadios:
+def uhd(radios: VirtualRadios, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> VirtualRadios:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))  # without a user's profiles
     for name, value in radios.usrp_environment.items():
         monkeypatch.setenv(name, value)
     radios.fault("usrp0.return")  # where a test has failed after it vanished

@@ -10,7 +10,7 @@ import pytest
 from gnuradio.semcom.radios import transmit_guardian
 from gnuradio.semcom.radios.usrp_config import UsrpConfig
 
-OPTIONS = UsrpConfig(serial="7").model_dump_json()
+OPTIONS = UsrpConfig.model_validate({"serial": "7"}).model_dump_json()
 
 
 class Kind:
@@ -59,7 +59,7 @@ def test_a_device_that_is_gone_is_given_up(told: Any, monkeypatch: pytest.Monkey
 
 
 def test_the_process_ends_at_a_goodbye() -> None:
-    guardian = transmit_guardian.TransmitGuardian("usrp", UsrpConfig())
+    guardian = transmit_guardian.TransmitGuardian("usrp", UsrpConfig.model_validate({}))
     guardian.dismiss()
     assert guardian._process.returncode == 0
     guardian.dismiss()

@@ -21,7 +21,7 @@ X310 = {"type": "x300", "product": "X310", "serial": "F00", "addr": "192.168.10.
 def choose_on(monkeypatch: pytest.MonkeyPatch, *found: dict[str, str], **options: Any) -> Any:
     rate_hz, antennas = options.pop("rate_hz", 1e6), options.pop("antennas", 1)
     monkeypatch.setattr(config_module, "find", lambda hint: list(found))
-    return choose_usrp(UsrpConfig(**options), rate_hz, antennas, antennas)
+    return choose_usrp(UsrpConfig.model_validate(options), rate_hz, antennas, antennas)
 
 
 def test_the_device_is_addressed_and_has_its_models_gains(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 """Bursts leave whole and in time, whatever pieces they come in; silence does not leave."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pmt
@@ -33,7 +34,7 @@ def samples(antennas: int, count: int = 50_000) -> ComplexArray:
 
 def through(
     block: WholeBursts, sent: ComplexArray, max_items: int, bursts: tuple[tuple[int, int], ...]
-) -> tuple[ComplexArray, dict[str, list[tuple[int, object]]]]:
+) -> tuple[ComplexArray, dict[str, list[tuple[int, Any]]]]:
     """What comes out, and its tags by key."""
     marks = [tag(first, "tx_sob") for first, _ in bursts]
     marks += [tag(stop - 1, "tx_eob") for _, stop in bursts]
@@ -48,7 +49,7 @@ def through(
     flowgraph.start(max_items)
     flowgraph.wait()
     check([block])
-    tags: dict[str, list[tuple[int, object]]] = {}
+    tags: dict[str, list[tuple[int, Any]]] = {}
     for found in sinks[0].tags():
         key = pmt.symbol_to_string(found.key)
         tags.setdefault(key, []).append((found.offset, pmt.to_python(found.value)))
@@ -72,7 +73,7 @@ def test_bursts_are_timed_and_whole(antennas: int, max_items: int) -> None:
     starts, ends = [0, 4900, 4901], [4899, 4900, 35_900]
     assert [offset for offset, _ in tags["tx_sob"]] == starts
     assert [offset for offset, _ in tags["tx_eob"]] == ends
-    times_s = [whole + fraction for _, (whole, fraction) in tags["tx_time"]]  # type: ignore[misc]
+    times_s = [whole + fraction for _, (whole, fraction) in tags["tx_time"]]
     second_s = 3.52 + (BURSTS[1][0] - BURSTS[0][0]) / RATE_HZ
     assert times_s == pytest.approx([3.52, second_s, 10.019], abs=1e-9)
     assert set(tags) == {"tx_sob", "tx_eob", "tx_time"}
