@@ -152,7 +152,7 @@ class Recording:
             # Once complete the library adds the hash; it maps no empty file.
             whole = complete and samples.stat().st_size > 0
             fields = self._metadata(stream, antenna)
-            if complete:
+            if whole:
                 count = samples.stat().st_size // gr.sizeof_gr_complex
                 fields["annotations"] = list(_within(fields["annotations"], count))
             meta = SigMFFile(fields, data_file=samples if whole else None)
