@@ -24,7 +24,17 @@ from typing import Annotated, Any, NoReturn, get_args
 import typer
 from pydantic import BaseModel
 
-from ota_runner import calibrate, compare, contact_sheet, keys, report, schemes, sweep, train
+from ota_runner import (
+    calibrate,
+    compare,
+    contact_sheet,
+    doctor,
+    keys,
+    report,
+    schemes,
+    sweep,
+    train,
+)
 from ota_runner.choice import Choice, choose
 from ota_runner.config import Layer, RunConfig, own_options, read_layer, validated
 from ota_runner.console import say
@@ -42,6 +52,7 @@ SUBCOMMANDS: dict[str, Callable[..., None]] = {
     "sheet": contact_sheet.command,
     "keys": keys.command,
     "calibrate": calibrate.command,
+    "doctor": doctor.command,
 }
 
 _DECIDING = [field.name for field in fields(Choice)]
