@@ -23,7 +23,7 @@ from semcom_virtual.faults import FAULT_SYNTAX, Fault
 from semcom_virtual.kinds import KINDS, RadioOptions, VirtualRadio
 from semcom_virtual.radio_model import Imperfections
 from semcom_virtual.usrp_module import UsrpModuleError, usrp_environment
-from semcom_virtual.usrp_radio import default_address
+from semcom_virtual.usrp_radio import usrp_address
 
 USAGE, UNAVAILABLE = 2, 3
 """Exit codes: bad options; an address in use."""
@@ -39,13 +39,6 @@ class ClockName(StrEnum):
 
     elastic = "elastic"
     realtime = "realtime"
-
-
-def _print_usrp_environment(wanted: bool) -> None:
-    if wanted:
-        for name, value in usrp_environment(default_address()).items():
-            typer.echo(f"export {name}='{value}'")
-        raise typer.Exit
 
 
 def _add(name: str, count: int, options: RadioOptions, air: Air) -> dict[str, VirtualRadio]:
@@ -125,15 +118,17 @@ def run(
         bool,
         typer.Option(
             "--usrp-environment",
-            is_eager=True,
-            callback=_print_usrp_environment,
-            help="print the shell's lines with which UHD finds the USRPs, and end",
+            help="print the shell's lines with which UHD finds the USRPs of this --port, and end",
         ),
     ] = False,
 ) -> None:
     """Virtual radios beneath the vendors' own libraries, joined by one medium, until Ctrl-C."""
     if request is not None:
         typer.echo(ask(control or "", request))
+        return
+    if print_usrp_environment:
+        for name, value in usrp_environment(usrp_address(port)).items():
+            typer.echo(f"export {name}='{value}'")
         return
     if not pluto + usrp:
         raise ValueError("no radio: give --pluto 1 or --usrp 1")

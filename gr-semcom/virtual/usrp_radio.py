@@ -23,9 +23,9 @@ FAULT_S = 0.01
 """How long an underflow or overflow lasts that does not say."""
 
 
-def default_address() -> str:
-    """Of the socket where programs find the virtual USRPs that were started without ``--port``."""
-    return str(Path(tempfile.gettempdir()) / f"semcom-virtual-usrp-{os.getuid()}")
+def usrp_address(port: int) -> str:
+    """Of the socket where programs find the virtual USRPs that were started with ``--port``."""
+    return str(Path(tempfile.gettempdir()) / f"semcom-virtual-usrp-{os.getuid()}-{port}")
 
 
 class UsrpRadio:
@@ -119,7 +119,7 @@ class UsrpRadio:
 
 
 def start_usrps(air: Air, options: RadioOptions) -> list[UsrpRadio]:
-    """B210s behind one socket: :func:`default_address`, or any if the options' port is 0.
+    """B210s behind one socket: :func:`usrp_address`, or any if the options' port is 0.
 
     Raises:
         UsrpModuleError: the UHD module cannot be built here.
@@ -132,7 +132,7 @@ def start_usrps(air: Air, options: RadioOptions) -> list[UsrpRadio]:
         VirtualUsrp(air, f"V1R7U{number}", f"virtual{number}", model, imperfections)
         for number, imperfections in enumerate(options.imperfections)
     ]
-    bridge = UsrpBridge(usrps, default_address() if options.port else None)
+    bridge = UsrpBridge(usrps, usrp_address(options.port) if options.port else None)
     try:
         environment = usrp_environment(bridge.address)
     except UsrpModuleError:
