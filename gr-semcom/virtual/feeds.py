@@ -18,7 +18,7 @@ import numpy as np
 
 from semcom_phy.exchange import ComplexArray
 
-PATIENCE_S = 1.0
+PATIENCE_S = 1.5
 """For which an elastic clock waits for a program that neither reads nor writes."""
 
 _EVENTS = 4096
@@ -378,8 +378,6 @@ class TxFeed(_Feed):
         self._starve(at)
         count = min(self._tear, stop - at)
         self._tear -= count
-        if not self._tear:
-            self._starved = False
         return at + count
 
     def _throw_away_late(self, at: int) -> None:

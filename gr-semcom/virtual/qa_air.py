@@ -258,7 +258,7 @@ def test_the_elastic_clock_is_never_faster_than_the_worlds():
 
 def test_in_real_time_a_slow_reader_overflows_and_a_slow_writer_underflows(make_air):
     port = attach(make_air(RealtimeClock))
-    rx, tx = port.open_rx([0], capacity=20_000, block=5000), port.open_tx([0])
+    rx, tx = port.open_rx([0], capacity=22_000, block=5000), port.open_tx([0])
     tx.write(burst(samples=10_000), None, True, False, 1.0)
     until(lambda: rx.lost > 50_000)
     tx.write(burst(samples=1000), None, False, True, 1.0)
