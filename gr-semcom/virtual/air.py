@@ -153,7 +153,7 @@ class AirPort:
         """
         _require_channels(channels, self.model.rx_channels)
         capacity = max(capacity or round(_BUFFERED_S * self._rate_hz), block)
-        with self._air.lock:
+        with self._air.between_steps():  # the step under way does not know of its capacity
             begin = self._heard if first is None else first
             feed = RxFeed(self._air.lock, self._air.wake, channels, begin, capacity, block)
             self._rx_feeds.append(feed)
@@ -207,13 +207,13 @@ class AirPort:
         first, self._sent = self._sent, self.now()
         count = self._sent - first
         out = None
+        self._tx_feeds = [feed for feed in self._tx_feeds if not feed.closed]
         for feed in self._tx_feeds:
             taken = feed.take(first, count)
             if taken is not None:
                 if out is None:
                     out = np.zeros((self.model.tx_channels, count), np.complex64)
                 out[feed.channels] += taken
-        self._tx_feeds = [feed for feed in self._tx_feeds if not feed.closed]
         if out is None or not self.settings.tx_enabled or not out.any():
             return None, first
         return self._transmitter.radiate(out, self.settings.tx_gain_db), first

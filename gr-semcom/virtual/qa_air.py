@@ -150,6 +150,20 @@ def test_carriers_apart_turn_the_phase_and_clocks_apart_drift(make_air, wall):
     assert strong[0] == pytest.approx(begin * (1 - 10e-6), abs=30)
 
 
+def test_the_phase_of_the_carrier_goes_on_from_burst_to_burst(make_air, wall):
+    port = attach(make_air())
+    port.settings.rx_freq_hz -= 1234.5
+    rx, tx = port.open_rx([0], capacity=100_000), port.open_tx([0])
+    with wall.held():
+        begins = [port.now() + 10_000, port.now() + 50_001]
+        for begin in begins:
+            tx.write(np.full((1, 1000), 0.3, np.complex64), begin, True, True, 1.0)
+    heard, first = read_until(rx, begins[1] + 1000)
+    still = heard[0] * np.exp(-2j * np.pi * 1234.5 / RATE_HZ * (first + np.arange(heard.shape[1])))
+    angles = [np.angle(still[b - first + 100 : b - first + 900].mean()) for b in begins]
+    assert angles[1] == pytest.approx(angles[0], abs=0.01)
+
+
 def test_what_is_not_within_the_band_is_not_heard(make_air, wall):
     air = make_air()
     port, other = attach(air), attach(air)
