@@ -133,7 +133,45 @@ def test_python_api_sets_and_reads_back():
     del usrp
     usrp = uhd.usrp.MultiUSRP("type=virtual,serial=V1R7U0")
     assert usrp.get_rx_gain(1) == 0.0
+    assert snr_db(uhd, usrp, "fc32", "sc16") == pytest.approx(36.2, abs=0.5)
+    assert snr_db(uhd, usrp, "sc16", "fc32") == pytest.approx(36.2, abs=0.5)
     radios.__exit__(None, None, None)
+
+
+def snr_db(uhd, usrp, tx_format, rx_format):
+    """Of a burst from the device to itself: -69.75 dBm over -106 dBm."""
+    usrp.set_tx_gain(80.0, 0)
+    usrp.set_rx_gain(60.0, 0)
+    streamers = []
+    for tune, set_rate, stream, cpu_format in (
+        (usrp.set_tx_freq, usrp.set_tx_rate, usrp.get_tx_stream, tx_format),
+        (usrp.set_rx_freq, usrp.set_rx_rate, usrp.get_rx_stream, rx_format),
+    ):
+        tune(uhd.types.TuneRequest(1e9), 0)
+        set_rate(RATE_HZ)
+        args = uhd.usrp.StreamArgs(cpu_format, "sc16")
+        args.channels = [0]
+        streamers.append((stream, args))
+    tx, rx = (stream(args) for stream, args in streamers)
+
+    begin = uhd.types.TimeSpec(usrp.get_time_now().get_real_secs() + 0.5)
+    command = uhd.types.StreamCMD(uhd.types.StreamMode.num_done)
+    command.num_samps, command.stream_now, command.time_spec = 5000, False, begin
+    rx.issue_stream_cmd(command)
+    metadata = uhd.types.TXMetadata()
+    metadata.start_of_burst = metadata.end_of_burst = metadata.has_time_spec = True
+    metadata.time_spec = begin
+    parts = np.random.default_rng(0).choice([-7328, 7328], (1, 10_000)).astype(np.int16)
+    sent = (parts.astype(np.float32) / 32767).view(np.complex64)
+    tx.send(sent if tx_format == "fc32" else parts.view(np.int32), metadata, 5.0)
+    heard = np.zeros((1, 5000), np.complex64 if rx_format == "fc32" else np.int32)
+    assert rx.recv(heard, uhd.types.RXMetadata(), 10.0) == 5000
+    if rx_format == "sc16":
+        heard = (heard.view(np.int16).astype(np.float32) / 32767).view(np.complex64)
+    gain = np.vdot(sent, heard) / np.vdot(sent, sent)
+    assert abs(gain) == pytest.approx(10 ** (0.25 / 20), rel=0.01)
+    noise = np.mean(np.abs(heard - gain * sent) ** 2)
+    return 10 * np.log10(np.mean(np.abs(gain * sent) ** 2) / noise)
 
 
 class Streams:
