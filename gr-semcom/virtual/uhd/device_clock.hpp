@@ -17,7 +17,7 @@ public:
     uhd::time_spec_t now();
     void set_now(const uhd::time_spec_t& time);
 
-    //! Time of the last pulse a second; all devices of an air have the same.
+    //! Time of the last pulse a second: the same for all devices of an air whose oscillators agree.
     uhd::time_spec_t last_pps();
     void set_next_pps(const uhd::time_spec_t& time);
 

@@ -6,7 +6,6 @@
 #include <uhd/usrp/dboard_eeprom.hpp>
 #include <uhd/usrp/mboard_eeprom.hpp>
 #include <uhd/usrp/subdev_spec.hpp>
-#include <uhd/utils/log.hpp>
 #include <algorithm>
 #include <set>
 #include <thread>
