@@ -178,6 +178,7 @@ def test_a_transmitter_that_is_killed_and_started_anew(server: ControlServer) ->
     server.send(Well())
     assert first.stdout is not None
     assert first.stdout.readline() == "1\n"
+    time.sleep(0.3)  # signs of life say that it has both reports, and has dealt with none
     first.kill()
     first.wait()
     first.stdout.close()

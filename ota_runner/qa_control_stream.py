@@ -32,14 +32,17 @@ def test_whatever_the_wire_loses_messages_arrive_once_and_in_order(sizes, random
     for each in messages:
         assert outbox.put(each, survives=False)
     came: list[list[bytes]] = []
+    again = 0
     while not outbox.all_received:
         for piece in sent(outbox):
             for _ in range(random.choice([0, 1, 1, 2])):
+                again += piece.number <= inbox.received
                 if (parts := inbox.take(piece)) is not None:
                     came.append(parts)
         outbox.confirm(inbox.received, 0)
         outbox.go_back()
     assert came == messages
+    assert inbox.duplicates == again
 
 
 def test_no_more_than_a_window_is_on_its_way() -> None:

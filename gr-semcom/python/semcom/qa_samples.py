@@ -232,6 +232,23 @@ def test_samples_and_pictures_cross() -> None:
     assert receiving.source.counters == SampleCounters(sessions=1)
 
 
+def test_pictures_stay_in_place_where_a_message_is_put_out_in_pieces(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = SampleSource("tcp://127.0.0.1:*", 1, RATE)
+    tags: list[tuple[int, int]] = []
+    monkeypatch.setattr(source, "nitems_written", lambda port: source.samples_out)
+    monkeypatch.setattr(
+        source,
+        "add_item_tag",
+        lambda port, place, key, picture: tags.append((place, pmt.to_long(picture))),
+    )
+    source._pending, source._pictures = signal(1, 100), ((0, 1), (35, 2), (99, 3))
+    while source.samples_out < 100:
+        assert source.process([], [np.empty(30, np.complex64)]) > 0
+    assert tags == [(0, 1), (35, 2), (99, 3)]
+
+
 def test_a_sender_may_come_before_the_receiver_and_come_again() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
