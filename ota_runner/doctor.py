@@ -26,7 +26,7 @@ from ota_runner.radios import choose_radio
 if TYPE_CHECKING:
     from ota_runner.doctor_self_test import SelfTest
 
-_COLOURS = {"fine": "green", "caution": "yellow", "missing": "red"}
+_COLOURS = {"fine": "green", "caution": "yellow", "missing": "red", "absent": "dim"}
 
 
 def command(
@@ -49,7 +49,7 @@ def command(
     """
     typed = {"radio": radio, "rate": rate, "antennas": antennas, **options}
     given = Layer(None, {name: value for name, value in typed.items() if value is not None})
-    settings = None if radio is None else resolve([given], choose_radio(radio).options)
+    settings = None if radio is None else _settings(given)
     found = list(chain(software(), devices(), system()))
     tested, failed = None, None
     if settings is not None:
@@ -64,19 +64,28 @@ def command(
         raise failed
 
 
+def _settings(given: Layer) -> Settings:
+    name = str(given.values["radio"])
+    options = choose_radio(name).options
+    if not {"i_have_a_licence", "cabled_db"} <= options.model_fields.keys():
+        raise UsageError(f"--radio {name} is no device, there is nothing to test")
+    return resolve([given], options)
+
+
 def _self_test(settings: Settings) -> SelfTest:
     from gnuradio.semcom import radios
+    from gnuradio.semcom.radios.device import DeviceConfig
 
     from ota_runner.doctor_self_test import self_test
 
-    name, options = settings.run.radio, settings.radio.model_dump()
+    name, config = settings.run.radio, settings.radio
+    assert isinstance(config, DeviceConfig)
     numerology = resolve_numerology(settings.run)
-    if name == "ideal" or not radios.radio_class(name).radiates:
-        raise UsageError(f"--radio {name} is no device, there is nothing to test")
-    sends = bool(options["i_have_a_licence"]) or options["cabled_db"] is not None
+    sends = config.i_have_a_licence or config.cabled_db is not None
     try:
         with interrupted_once():
-            return self_test(radios.open_radio(name, numerology, **options), numerology, sends)
+            radio = radios.open_radio(name, numerology, **config.model_dump())
+            return self_test(radio, numerology, sends)
     except radios.RadioConfigError as error:
         raise UsageError(str(error)) from error
     except OSError as error:

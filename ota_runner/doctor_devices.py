@@ -47,4 +47,4 @@ def devices() -> Iterator[Finding]:
         for device in found:
             yield Finding(_AREA, radio, "fine", device)
         if not found:
-            yield Finding(_AREA, radio, "missing", "none seen", _MENDS[radio])
+            yield Finding(_AREA, radio, "absent", "none seen", _MENDS[radio])

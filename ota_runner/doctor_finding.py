@@ -10,7 +10,7 @@ from typing import Literal
 
 _LONGEST_S = 40.0
 
-State = Literal["fine", "caution", "missing"]
+State = Literal["fine", "caution", "missing", "absent"]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,8 @@ class Finding:
     Attributes:
         area: ``software``, ``radios``, ``system`` or ``self-test``.
         name: of the thing.
-        state: ``caution`` where it works, but not as well as it could.
+        state: ``caution`` where it works, but not as well as it could; ``absent`` for a radio that
+            nobody need have.
         found: how it is, in words.
         mend: a command or what else to do; empty where all is well.
     """

@@ -117,6 +117,7 @@ def self_test(radio: Radio, numerology: Numerology, sends: bool) -> SelfTest:
 
 def _stream(radio: Radio, numerology: Numerology, sends: bool) -> tuple[float, float | None]:
     """Samples per second that were received and sent."""
+    burst = _noise(numerology)
     running = RadioFlowgraph("semcom doctor", radio)
     with running:
         framer = Framer(numerology) if sends else None
@@ -127,16 +128,28 @@ def _stream(radio: Radio, numerology: Numerology, sends: bool) -> tuple[float, f
             running.flowgraph.connect((radio.source, antenna), sink)
         running.start(() if framer is None else (framer,))
         _await_first(running, radio, heard[0])
-        begun, first = time.monotonic(), heard[0].nitems_read(0)
+        begun, first, sent = time.monotonic(), heard[0].nitems_read(0), 0
         while time.monotonic() < begun + _SECONDS:
             running.check()
-            if framer is not None and framer.pictures_waiting < 2:
-                framer.submit(0, _noise(numerology), ChannelState())
+            if framer is not None:
+                sent = _send_next(framer, radio, burst, sent)
             time.sleep(_POLL_S)
         seconds = time.monotonic() - begun
-        received = (heard[0].nitems_read(0) - first) / seconds
-        sent = None if framer is None else framer.samples_out / seconds
-    return received, sent
+        received = heard[0].nitems_read(0) - first
+    return received / seconds, None if framer is None else sent / seconds
+
+
+def _send_next(framer: Framer, radio: Radio, burst: Transmission, sent: int) -> int:
+    """Send the next burst once the one before is sent: what waits in buffers does not count.
+
+    Returns:
+        Samples per antenna that are sent, of which ``sent`` were known.
+    """
+    made = framer.samples_out
+    if framer.pictures_waiting or (made > sent and not radio.transmitted(made)):
+        return sent
+    framer.submit(0, burst, ChannelState())
+    return made
 
 
 def _await_first(running: RadioFlowgraph, radio: Radio, sink: gr.block) -> None:
@@ -153,7 +166,7 @@ def _noise(numerology: Numerology) -> Transmission:
     count = _FRAMES * numerology.fragment_capacity
     parts = np.random.default_rng(0).standard_normal((1, count, 2)).astype(np.float32)
     symbols = parts.view(np.complex64)[..., 0] / np.float32(np.sqrt(2))
-    return Transmission((AnalogSection(symbols),), 1, 1, CodecLabel(0, 0, 0, 0))
+    return Transmission((AnalogSection(symbols),), 512, 512, CodecLabel(1, 0, 0, 0))
 
 
 def receiver_factor(numerology: Numerology) -> float:
@@ -162,7 +175,7 @@ def receiver_factor(numerology: Numerology) -> float:
     Args:
         numerology: of the waveform.
     """
-    samples = _frames(numerology)
+    samples = _frames_heard(numerology)
     receiver = Receiver(numerology)
     receiver.push(samples)  # compiles, and fills caches
     begun = time.perf_counter()
@@ -170,7 +183,7 @@ def receiver_factor(numerology: Numerology) -> float:
     return samples.shape[1] / numerology.sample_rate / (time.perf_counter() - begun)
 
 
-def _frames(numerology: Numerology) -> ComplexArray:
+def _frames_heard(numerology: Numerology) -> ComplexArray:
     """Of a picture, as each receive antenna hears one transmitter, ``[rx, n]``."""
     modulator = Modulator(numerology)
     frames = [modulator.frame(frame) for frame in fragment(_noise(numerology), 0, numerology)]

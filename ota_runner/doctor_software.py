@@ -44,7 +44,7 @@ _LIBRARIES = (
     ),
     _Library(
         "UHD for Python",
-        "import uhd; print(uhd.get_version_string())",
+        "import uhd; uhd.find; print('there')",
         "apt install python3-uhd uhd-host",
         "--radio usrp",
     ),

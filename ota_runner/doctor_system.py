@@ -48,7 +48,7 @@ _USB_RADIOS = {
 
 
 def system(root: Path = Path("/")) -> Iterator[Finding]:
-    """Findings on buffers, processor and USB.
+    """Findings on buffers, processor, images of USRPs, and USB.
 
     Args:
         root: of the file system.
@@ -57,9 +57,9 @@ def system(root: Path = Path("/")) -> Iterator[Finding]:
         finding = _network_buffer(root, name)
         if finding is not None:
             yield finding
-    finding = _governor(root)
-    if finding is not None:
-        yield finding
+    for finding in (_governor(root), _uhd_images(root)):
+        if finding is not None:
+            yield finding
     for device in sorted((root / "sys/bus/usb/devices").glob("*")):
         finding = _usb(root, device)
         if finding is not None:
@@ -102,6 +102,18 @@ def _governor(root: Path) -> Finding | None:
         f"{text}: the clock rises only after samples are late",
         "sudo cpupower frequency-set -g performance",
     )
+
+
+def _uhd_images(root: Path) -> Finding | None:
+    """What UHD loads into USRPs; ``uhd_images_downloader`` puts it below ``share/uhd``."""
+    share = [root / "usr/share/uhd", root / "usr/local/share/uhd"]
+    if not any(folder.exists() for folder in share):
+        return None
+    folders = {image.parent for folder in share for image in folder.glob("**/images/*.b*")}
+    if folders:
+        return Finding(_AREA, "UHD images", "fine", ", ".join(sorted(map(str, folders))))
+    lack = "none: a USRP on USB cannot start"
+    return Finding(_AREA, "UHD images", "caution", lack, "sudo uhd_images_downloader")
 
 
 def _usb(root: Path, device: Path) -> Finding | None:

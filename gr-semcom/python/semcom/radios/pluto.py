@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 import weakref
 from typing import Annotated, Any, Literal, Self
@@ -24,9 +23,9 @@ from gnuradio.semcom.radios.pluto_iio import IioSink, IioSource
 from gnuradio.semcom.radios.pluto_limits import AD9361, default_buffer_size, gain_range_rx_db
 from gnuradio.semcom.radios.pluto_switch_off import off_at_the_end
 from gnuradio.semcom.radios.pluto_watch import IioWatch, StuckWatch
+from gnuradio.semcom.radios.whole_bursts import full_scale
 from pydantic import Field, model_validator
 
-from semcom_phy.impairments import frame_power
 from semcom_phy.numerology import Numerology
 
 _LOW_GAIN_TX_DB = -20.0
@@ -171,7 +170,7 @@ class PlutoRadio(Radio):
         device.set_kernel_buffers(TX_DATA, config.kernel_buffers)
         self._actual["tx_freq_hz"] = device.set_tx_freq_hz(config.freq_hz)
         self._actual["tx_bandwidth_hz"] = device.set_tx_bandwidth_hz(config.bandwidth_tx_hz)
-        scale = 10 ** (-config.backoff_db / 20) / math.sqrt(frame_power(self.numerology))
+        scale = full_scale(config.backoff_db, self.numerology)
         sink: AdiSink | IioSink
         if config.backend == "adi":
             sink = AdiSink(device, antennas, rate_hz, scale, self._size, self.events, self._lost_by)

@@ -9,6 +9,7 @@ from gnuradio.semcom.radios.base import RadioEvents
 from gnuradio.semcom.radios.pluto_adi import AdiSink, AdiSource
 from gnuradio.semcom.radios.pluto_device import PlutoDevice
 from gnuradio.semcom.radios.pluto_iio import IioSink, IioSource
+from gnuradio.semcom.radios.progress import Progress
 
 _STUCK_S = 3.0  # a little more than libiio's own timeout, which knows better what happened
 _POLL_S = 0.5
@@ -18,8 +19,7 @@ class StuckWatch:
     """Finds out that a device gives or takes no samples any more."""
 
     def __init__(self) -> None:
-        self._seen = (-1, -1)
-        self._since = time.monotonic()
+        self._sent, self._heard = Progress(), Progress()
 
     def stuck(
         self, sink: AdiSink | IioSink | None, source: AdiSource | IioSource | None
@@ -33,18 +33,12 @@ class StuckWatch:
                     return f"it {what} no samples for {_STUCK_S:g} s"
             elif block is not None and block.ended:
                 return f"it {what} no more samples, says gr-iio"
-        return self._iio_stuck(sink, source, now)
-
-    def _iio_stuck(self, sink: object, source: object, now: float) -> str | None:
-        sent = sink.samples_sent if isinstance(sink, IioSink) else -1
-        heard = source.samples_out if isinstance(source, IioSource) else -1
-        stopped = isinstance(source, IioSource) and heard == self._seen[1]
-        stopped |= isinstance(sink, IioSink) and sink.sending and sent == self._seen[0]
-        if not stopped:
-            self._seen, self._since = (sent, heard), now
-        elif now - self._since > _STUCK_S:
-            return f"it moved no samples for {_STUCK_S:g} s"
-        return None
+        stalled_s = 0.0
+        if isinstance(source, IioSource):
+            stalled_s = self._heard.stalled_s(source.samples_out)
+        if isinstance(sink, IioSink):
+            stalled_s = max(stalled_s, self._sent.stalled_s(sink.samples_sent, sink.sending))
+        return f"it moved no samples for {_STUCK_S:g} s" if stalled_s > _STUCK_S else None
 
 
 class IioWatch:
