@@ -73,7 +73,11 @@ def test_the_loopback_has_the_channel_that_its_options_name(tmp_path: Path) -> N
 
 def test_the_loopback_is_cautious_of_what_the_waveform_is_not_made_for() -> None:
     assert open_radio("loopback", NARROW, channel="tdl-a", cfo_hz=110e3).cautions == []
-    beyond: dict[str, Any] = {"channel": "multipath", "taps": ((0, 1, 0), (12.5, 0, 0.3)), "cfo_hz": 120e3}
+    beyond: dict[str, Any] = {
+        "channel": "multipath",
+        "taps": ((0, 1, 0), (12.5, 0, 0.3)),
+        "cfo_hz": 120e3,
+    }
     echoes, carrier = open_radio("loopback", NARROW, **beyond).cautions
     assert "-11 dB of the power" in echoes
     assert "120000 Hz is beyond the 110000 Hz" in carrier
