@@ -28,7 +28,7 @@ demo: setup
 	@echo 'The report: $(CURDIR)/$(DEMO)/report.html'
 
 test: setup
-	@QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest $(ARGS)
+	@QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: setup
 	@scripts/check.sh
