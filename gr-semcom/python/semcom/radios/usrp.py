@@ -106,6 +106,7 @@ class UsrpRadio(Radio):
             options.clock_source,
             options.time_source,
             options.otw_format,
+            options.backend,
         )
 
     @classmethod
@@ -182,10 +183,16 @@ class UsrpRadio(Radio):
         if self._sink is not None:
             self.events.underflow = self._sink.events.underflow
             self.events.late = self._sink.timer.late
-            if isinstance(self._sink.timer.error, RadioLostError):
-                self.events.lost_device = 1
         if self._source is not None:
             self.events.overflow = self._source.filler.gaps
+        if any(isinstance(error, RadioLostError) for error in self._errors()):
+            self.events.lost_device = 1
+
+    def _errors(self) -> list[Exception | None]:
+        """Of the blocks that find out first."""
+        found = [] if self._sink is None else [self._sink.timer.error]
+        # gr-uhd's own blocks have none.
+        return found + [getattr(end.device, "error", None) for end in self.blocks]
 
     def close(self) -> None:
         self._count_events()

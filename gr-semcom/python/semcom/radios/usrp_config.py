@@ -40,6 +40,11 @@ class UsrpConfig(DeviceConfig):
     otw_format: Literal["sc16", "sc12", "sc8"] = Field(
         "sc16", description="of samples between host and device"
     )
+    backend: Literal["gr-uhd", "uhd"] = Field(
+        "gr-uhd",
+        description="what streams: gr-uhd, or uhd: UHD's Python API, which outlives a device that "
+        "is pulled out",
+    )
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 from gnuradio import gr
 from gnuradio.semcom.radios.base import RadioConfigError, RadioLostError, RadioOpenError
 from gnuradio.semcom.radios.usrp_api import gr_uhd
+from gnuradio.semcom.radios.usrp_blocks import UsrpReceiveEnd, UsrpTransmitEnd
 from gnuradio.semcom.radios.usrp_burst_timer import BurstTimer
 from gnuradio.semcom.radios.usrp_discovery import meaning
 from gnuradio.semcom.radios.usrp_events import UsrpEvents
@@ -35,6 +34,7 @@ class UsrpSettings:
         subdevice: which front ends are the channels; None for the device's own choice.
         clock_source, time_source: None for the device's own choice.
         otw_format: of samples on the wire.
+        backend: what streams: ``gr-uhd``, or ``uhd`` for our own blocks on UHD's Python API.
     """
 
     address: str
@@ -48,6 +48,7 @@ class UsrpSettings:
     clock_source: str | None
     time_source: str | None
     otw_format: str
+    backend: str
 
 
 class UsrpSink(gr.hier_block2):  # type: ignore[misc]
@@ -62,7 +63,7 @@ class UsrpSink(gr.hier_block2):  # type: ignore[misc]
         RadioConfigError: it cannot do what is asked.
 
     Attributes:
-        device: gr-uhd's block.
+        device: gr-uhd's block, or ours in its place.
         timer: before it.
         events: what the device said.
         actual: settings as read back.
@@ -72,8 +73,7 @@ class UsrpSink(gr.hier_block2):  # type: ignore[misc]
         antennas = settings.channels
         signature = gr.io_signature(antennas, antennas, gr.sizeof_gr_complex)
         super().__init__("semcom_usrp_sink", signature, gr.io_signature(0, 0, 0))
-        uhd = gr_uhd()
-        self.device = _open(lambda args: uhd.usrp_sink(*args, ""), uhd, settings)
+        self.device = _open("usrp_sink", settings)
         self.actual = _set_up(self.device, settings, "--gain-tx", "--antenna-tx")
         self.timer = BurstTimer(antennas, settings.rate_hz, self.now_s, lead_s, scale)
         self.events = UsrpEvents(self.timer.was_late)
@@ -111,7 +111,7 @@ class UsrpSource(gr.hier_block2):  # type: ignore[misc]
         RadioConfigError: it cannot do what is asked.
 
     Attributes:
-        device: gr-uhd's block.
+        device: gr-uhd's block, or ours in its place.
         filler: behind it.
         actual: settings as read back.
     """
@@ -120,8 +120,7 @@ class UsrpSource(gr.hier_block2):  # type: ignore[misc]
         antennas = settings.channels
         signature = gr.io_signature(antennas, antennas, gr.sizeof_gr_complex)
         super().__init__("semcom_usrp_source", gr.io_signature(0, 0, 0), signature)
-        uhd = gr_uhd()
-        self.device = _open(lambda args: uhd.usrp_source(*args, True), uhd, settings)
+        self.device = _open("usrp_source", settings)
         self.device.set_min_output_buffer(_BUFFER)
         self.actual = _set_up(self.device, settings, "--gain-rx", "--antenna-rx")
         self.filler = GapFiller(antennas, settings.rate_hz)
@@ -151,25 +150,36 @@ def device_time_s(device: Any) -> float:
         ) from error
 
 
-def _open(make: Callable[[tuple[str, Any]], Any], uhd: ModuleType, settings: UsrpSettings) -> Any:
-    """A gr-uhd block of a device.
+def _open(end: str, settings: UsrpSettings) -> Any:
+    """The block of one end of a device: gr-uhd's of that name, or ours.
 
     One streamer has all channels, so that they are of the same time. gr-uhd begins to receive on
     several at a time in the near future that it chooses itself when the flowgraph starts.
     """
-    stream = uhd.stream_args(
-        cpu_format="fc32",
-        otw_format=settings.otw_format,
-        channels=list(range(settings.channels)),
-    )
     try:
-        device = make((settings.address, stream))
+        device = _ours(end, settings) if settings.backend == "uhd" else _of_gr_uhd(end, settings)
     except RuntimeError as error:
         raise RadioOpenError(
             f"USRP ({settings.address}): {meaning(str(error), settings.address)}"
         ) from error
     device.set_log_level("off")  # standard output is a user's; what it would say is counted
     return device
+
+
+def _ours(end: str, settings: UsrpSettings) -> Any:
+    kind = UsrpTransmitEnd if end == "usrp_sink" else UsrpReceiveEnd
+    return kind(settings.address, range(settings.channels), settings.otw_format)
+
+
+def _of_gr_uhd(end: str, settings: UsrpSettings) -> Any:
+    uhd = gr_uhd()
+    stream = uhd.stream_args(
+        cpu_format="fc32",
+        otw_format=settings.otw_format,
+        channels=list(range(settings.channels)),
+    )
+    last = "" if end == "usrp_sink" else True  # no length tag; begin with the flowgraph
+    return getattr(uhd, end)(settings.address, stream, last)
 
 
 def _set_up(
