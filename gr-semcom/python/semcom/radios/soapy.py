@@ -117,13 +117,14 @@ class SoapyRadio(Radio):
             if gain_db is None:
                 gain_db = self._device.default_gain_db(TRANSMIT)
             require_leave_to_transmit(self.name, self._options, gain_db, self.corrections)
-            self._guardian = TransmitGuardian(self.name, self._options)
             self._actual[TRANSMIT] = self._set_up(
                 TRANSMIT, antennas, self._options.freq_hz, gain_db, self._options.antenna_tx
             )
             scale = full_scale(self._options.backoff_db, self.numerology)
             silence = lookahead_samples(self.numerology) + _SILENCE_MARGIN
             self._sink = SoapySink(self._device, antennas, scale, silence)
+            this = {"device": self._device.arguments}
+            self._guardian = TransmitGuardian(self.name, self._options.model_copy(update=this))
         return self._sink
 
     @property

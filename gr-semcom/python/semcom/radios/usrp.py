@@ -63,7 +63,6 @@ class UsrpRadio(Radio):
         if self._sink is None:
             gain_db = self._chosen.gain_tx_db
             require_leave_to_transmit(self.name, self._options, gain_db, self.corrections)
-            self._guardian = TransmitGuardian(self.name, self._options)
             settings = self._settings(
                 self.numerology.tx_antennas,
                 self._options.freq_hz,
@@ -72,6 +71,9 @@ class UsrpRadio(Radio):
             )
             scale = full_scale(self._options.backoff_db, self.numerology)
             self._sink = UsrpSink(settings, self._options.burst_lead_s, scale)
+            # Now it is ours, and gives nothing yet.
+            serial = {"serial": self._chosen.found.get("serial", self._options.serial)}
+            self._guardian = TransmitGuardian(self.name, self._options.model_copy(update=serial))
         return self._sink
 
     @property
