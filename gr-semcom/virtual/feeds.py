@@ -18,7 +18,7 @@ import numpy as np
 
 from semcom_phy.exchange import ComplexArray
 
-PATIENCE_S = 1.5
+PATIENCE_S = 1.0
 """For which an elastic clock waits for a program that neither reads nor writes."""
 
 _EVENTS = 4096
