@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from gnuradio.semcom.radios.bench import GainRange
 
+from semcom_calibration.tone import burst_start
 from semcom_phy.channel import ChannelConfig, ChannelTap, SampleChannel
 from semcom_phy.exchange import ComplexArray
 from semcom_phy.numerology import Numerology
@@ -30,7 +31,9 @@ class SimulatedBench:
         ppm: by how much the receiver's oscillator is too slow: carrier and clock.
         delay: in samples.
         saturation_dbm: highest power of the transmitter's amplifier; None for no end.
-        timed: both ends are.
+        timed: both ends are. Else what is sent begins some time later, and what is heard is cut
+            out so that what is loudest lies in the middle.
+        gain_rx_slope: dB that the receive gain rises for each that is set.
         paths: ``[rx][tx]``, amplitude of each path on top of the cable's; None for one from each
             antenna to its like.
         interferer_dbm: power of a tone in the band, always there; None for none.
@@ -42,6 +45,7 @@ class SimulatedBench:
     delay: float = 100.0
     saturation_dbm: float | None = None
     timed: bool = True
+    gain_rx_slope: float = 1.0
     paths: tuple[tuple[complex, ...], ...] | None = None
     interferer_dbm: float | None = None
     bits: int = 12
@@ -110,9 +114,13 @@ class SimulatedBench:
         self.highest_gain_tx_db = max(self.highest_gain_tx_db, self.gain_tx_db)
         radiated = self._radiate(sent)
         late = 0 if self.timed else int(self._rng.integers(BLIND_SAMPLES))
-        radiated = np.pad(radiated, ((0, 0), (late, samples - sent.shape[1] + 1000)))
-        signal = self._channel().process(radiated)[:, :samples]
-        return self._hear(signal * np.float32(10 ** (-self.cable_db / 20)))
+        radiated = np.pad(radiated, ((0, 0), (late, samples + BLIND_SAMPLES)))
+        signal = self._channel().process(radiated)[:, : samples + late]
+        heard = self._hear(signal * np.float32(10 ** (-self.cable_db / 20)))
+        if self.timed:
+            return heard
+        start = burst_start(heard, sent.shape[1]) - (samples - sent.shape[1]) // 2
+        return heard[:, min(max(start, 0), late) :][:, :samples]
 
     def _radiate(self, sent: ComplexArray) -> ComplexArray:
         gains = [self.gain_tx_db] * self.tx_antennas
@@ -144,7 +152,7 @@ class SimulatedBench:
         if self.interferer_dbm is not None:
             turns = np.exp(2j * np.pi * 0.2 * np.arange(count))
             signal = signal + 10 ** (self.interferer_dbm / 20) * turns
-        gains = [self.gain_rx_db] * self.rx_antennas
+        gains = [self.gain_rx_slope * self.gain_rx_db] * self.rx_antennas
         return self._receiver.receive(signal.astype(np.complex64), count, gains, self.rate_hz)
 
 

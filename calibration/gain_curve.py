@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 from gnuradio.semcom.radios.bench import GainRange
+from scipy.stats import theilslopes
 
 from semcom_calibration.errors import CalibrationError
 from semcom_calibration.gains import settable
@@ -43,10 +44,10 @@ class GainCurve(Result):
 
     Attributes:
         points: ascending in the gain that was set.
-        offset_db: measured less set, in the lower half of the curve (median).
-        slope_db_per_db: of the linear range, by least squares.
-        linear_from_db, linear_to_db: gains as set between which the curve is within 0.5 dB of a
-            line of slope 1.
+        slope_db_per_db, offset_db: of the line through the points of the lower half, the median
+            of the slopes between any two of them (Theil and Sen): ``slope set + offset``.
+        linear_from_db, linear_to_db: gains as set between which the curve is within 0.5 dB of
+            that line.
         compression_db: gain as set at which the output is 1 dB less than that line; None where it
             is not reached.
         compression_dbfs: of the receiver, level of the tone there.
@@ -60,6 +61,10 @@ class GainCurve(Result):
     compression_db: float | None = None
     compression_dbfs: float | None = None
 
+    def line_db(self, set_db: float) -> float:
+        """What the line has at a gain."""
+        return self.slope_db_per_db * set_db + self.offset_db
+
     def uncompressed_db(self, set_db: float, below_db: float) -> float:
         """What a gain comes to where nothing compresses; between the points by interpolation.
 
@@ -69,13 +74,13 @@ class GainCurve(Result):
         """
         points = [p for p in self.points if p.measured_db <= below_db]
         if not points or not points[0].set_db <= set_db <= points[-1].set_db:
-            return set_db + self.offset_db
+            return self.line_db(set_db)
         measured = [point.measured_db for point in points]
         return float(np.interp(set_db, [point.set_db for point in points], measured))
 
 
 def fit_gain_curve(points: dict[float, float]) -> GainCurve:
-    """Fit a line of slope 1, and find where the curve leaves it.
+    """Fit a line to the lower half of the points, and find where the curve leaves it.
 
     Args:
         points: measured by set gain.
@@ -90,8 +95,9 @@ def fit_gain_curve(points: dict[float, float]) -> GainCurve:
         )
     gains = np.array(sorted(points))
     measured = np.array([points[gain] for gain in gains])
-    offset = float(np.median((measured - gains)[: max(FEWEST - 1, gains.size // 2)]))
-    off = measured - gains - offset
+    lower = max(FEWEST - 1, int(np.sum(gains <= (gains[0] + gains[-1]) / 2)))
+    slope, offset, *_ = theilslopes(measured[:lower], gains[:lower])
+    off = measured - slope * gains - offset
     linear = gains[np.abs(off) <= _LINEAR_DB]
     compression = _compression(gains, off)
     if compression is not None:
@@ -101,8 +107,8 @@ def fit_gain_curve(points: dict[float, float]) -> GainCurve:
             GainPoint(set_db=float(gain), measured_db=round(float(db), 3))
             for gain, db in zip(gains, measured, strict=True)
         ),
-        offset_db=round(offset, 3),
-        slope_db_per_db=round(float(np.polyfit(linear, measured[np.isin(gains, linear)], 1)[0]), 4),
+        offset_db=round(float(offset), 3),
+        slope_db_per_db=round(float(slope), 5),
         linear_from_db=float(linear[0]),
         linear_to_db=float(linear[-1]),
         compression_db=compression,
@@ -114,7 +120,7 @@ def _compression(gains: np.ndarray, off: np.ndarray) -> float | None:
     below = off < -_COMPRESSION_DB
     if not below[-1]:
         return None
-    # The line runs through the median of the lower points: some are not below it.
+    # The line runs through the middle of the lower points: some are not below it.
     first = int(np.flatnonzero(~below)[-1]) + 1
     crossing = np.interp(_COMPRESSION_DB, -off[first - 1 : first + 1], gains[first - 1 : first + 1])
     return round(float(crossing), 2)

@@ -12,6 +12,7 @@ import pytest
 from gnuradio.semcom.radios.bench import GainRange
 
 from semcom_calibration.cautions import cautions
+from semcom_calibration.gains import raise_gain_tx
 from semcom_calibration.procedures import PROCEDURES, Calibration, with_needs
 from semcom_calibration.profile import make_profile
 from semcom_virtual.radio_model import Imperfections
@@ -190,18 +191,45 @@ def test_without_a_cable(simulated: Simulated) -> None:
 
 def test_too_little_attenuation(simulated: Simulated) -> None:
     """The transmit gain goes no further than the receiver takes."""
-    bench = simulated(cable_db=0.0)
+    bench = simulated(cable_db=0.0, gain_rx=GainRange(10.0, 70.0, 1.0))
     found = calibrated(bench, "transmit_gain")
     transmit = found.found.transmit_gain
     assert transmit is not None
     assert transmit.receiver_overloaded_db is not None
-    # A tone of -6 dBFS at 7 dBm and a full scale of 0 dBm: over -3 dBFS from -4 dB on.
-    assert transmit.receiver_overloaded_db == pytest.approx(-2, abs=4)
+    # A tone of -6 dBFS at 7 dBm and a full scale of -10 dBm: over -3 dBFS from -14 dB on.
+    assert transmit.receiver_overloaded_db == pytest.approx(-14 + 3, abs=3)
     assert bench.highest_gain_tx_db == transmit.receiver_overloaded_db
     limits = make_profile(found, None).limits
     assert limits.highest_gain_tx_db is not None
     assert limits.highest_gain_tx_db < transmit.receiver_overloaded_db
     assert any("too little attenuation" in line for line in cautions(found.found, 1e6))
+
+
+def test_frames_that_clip(simulated: Simulated) -> None:
+    found = calibrated(simulated(cable_db=30.0), "snr_table", gain_rx_db=50.0).found
+    assert found.snr_table is not None
+    # RMS at the converter: 7 - 12 - 30 + 50 dBFS at a gain of 0 dB. A thousandth of Gaussian
+    # samples clips in either part 8 dB above the RMS; the table's gains are 4 dB apart.
+    assert found.snr_table.overloaded_db == pytest.approx(-15 - 8 + 2, abs=2)
+    assert found.snr_table.points[-1].gain_tx_db < found.snr_table.overloaded_db
+    assert any(line.startswith("clipping") for line in cautions(found, 1e6))
+
+
+def test_a_receiver_whose_gain_is_not_what_is_set(simulated: Simulated) -> None:
+    """It does not show in the transmitter's, measured over it."""
+    found = calibrated(simulated(gain_rx_slope=0.95), "transmit_gain").found
+    assert found.receive_gain is not None
+    assert found.receive_gain.slope_db_per_db == pytest.approx(0.95, abs=0.02)
+    assert found.transmit_gain is not None
+    assert found.transmit_gain.slope_db_per_db == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_long_way_up_to_the_first_tone(simulated: Simulated) -> None:
+    bench = simulated(cable_db=110.0)
+    bench.set_gain_rx_db(70.0)
+    tone = raise_gain_tx(bench, -12.0)
+    assert bench.gain_tx_db == 0.0
+    assert tone.level_dbfs() == pytest.approx(7 - 6 - 110 + 70, abs=1.0)
 
 
 def test_nothing_is_sent_above_the_highest_gain(simulated: Simulated) -> None:
@@ -233,7 +261,8 @@ def test_others_are_heard(simulated: Simulated) -> None:
 
 
 def test_images_and_offsets_that_are_large(simulated: Simulated) -> None:
-    wrong = Imperfections(rx_iq_gain_db=1.0, rx_dc=0.1)
+    # Without an offset of the carrier, the transmitter's image would lie on the receiver's.
+    wrong = Imperfections(rx_iq_gain_db=1.0, tx_iq_gain_db=-0.7, rx_dc=0.1)
     found = calibrated(simulated(wrong=wrong), "dc_offset", "iq_imbalance", gain_rx_db=50.0).found
     said = " ".join(cautions(found, 1e6))
     assert "DC offset is 0.100" in said

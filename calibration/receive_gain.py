@@ -15,6 +15,9 @@ GAINS = 12
 CLEAR_DB = 36.0
 """Of a tone over the noise in its bin, at which its level is told to 0.1 dB."""
 
+_FAINTEST_DBFS = -50.0
+"""Below, a tone is but a few steps of a converter of 12 bits, which bend its level."""
+
 _OVER_DBFS = 4.0
 """Level that the tone would have at the highest gain: enough to see the converter's end."""
 
@@ -39,7 +42,8 @@ def measure_receive_gain(bench: Bench) -> GainCurve:
     def measure(gain_db: float) -> float | None:
         bench.set_gain_rx_db(gain_db)
         tone = hear_tone(bench)
-        return None if tone is None or tone.clear_db() < CLEAR_DB else tone.level_dbfs()
+        clear = tone is not None and tone.clear_db() >= CLEAR_DB
+        return tone.level_dbfs() if tone and clear and tone.level_dbfs() > _FAINTEST_DBFS else None
 
     for gain_db in spread(gains, GAINS):
         level = measure(gain_db)
@@ -49,5 +53,5 @@ def measure_receive_gain(bench: Bench) -> GainCurve:
     curve = fit_gain_curve(points)
     if curve.compression_db is None:
         return curve
-    level = round(curve.compression_db + curve.offset_db - 1, 2)
+    level = round(curve.line_db(curve.compression_db) - 1, 2)
     return curve.model_copy(update={"compression_dbfs": level})

@@ -82,6 +82,7 @@ class _Ladder:
         self._bench, self._receive = bench, receive
         end = 0.0 if receive.compression_dbfs is None else receive.compression_dbfs
         self._end = min(end, 0.0) - _HEADROOM_DB
+        self._level = min(_LEVEL_DBFS, self._end - _HEADROOM_DB)
         self._gain_rx = bench.set_gain_rx_db(bench.gain_rx.high)
         self._rest: float | None = None  # of the latest tone's level, less both gains
         self.overloaded = False
@@ -90,14 +91,14 @@ class _Ladder:
         """Level of the tone less the receive gain; None where it is not heard clearly."""
         bench = self._bench
         if self._rest is not None:  # the receive gain is lowered before, not after
-            self._receive_at(_LEVEL_DBFS - self._rest - gain_tx_db)
+            self._receive_at(self._level - self._rest - gain_tx_db)
         bench.set_gain_tx_db(gain_tx_db)
         tone = hear_tone(bench)
         while tone is not None and tone.level_dbfs() > self._end:
             self.overloaded = self._gain_rx <= bench.gain_rx.low
             if self.overloaded:
                 return None
-            self._receive_at(self._gain_rx + _LEVEL_DBFS - tone.level_dbfs())
+            self._receive_at(self._gain_rx + self._level - tone.level_dbfs())
             tone = hear_tone(bench)
         self.overloaded = False
         if tone is None:
