@@ -114,6 +114,7 @@ def test_what_is_held_is_limited() -> None:
     flowgraph.run()
     check([timer])
     assert len(sink.data()) == sent.shape[1]
+    assert "tx_eob" not in {pmt.symbol_to_string(found.key) for found in sink.tags()}
 
 
 def test_what_raises_for_the_time_ends_the_flowgraph() -> None:
