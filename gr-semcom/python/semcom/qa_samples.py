@@ -318,7 +318,7 @@ def test_a_receiver_that_is_slow_loses_nothing() -> None:
     receiver.connect(source, keep)
     receiver.start()
     flowgraph.wait()
-    until(lambda: source.position == 3_000_000)
+    until(lambda: keep.nitems_read(0) == 3_000_000)
     receiver.stop()
     receiver.wait()
     np.testing.assert_array_equal(np.array(keep.data(), np.complex64), signal(1, 3_000_000)[0])

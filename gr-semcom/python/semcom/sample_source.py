@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 import numpy as np
 import pmt
@@ -69,11 +70,17 @@ class SampleSource(GuardedBlock):
         self._pending: ComplexArray = np.empty((antennas, 0), np.complex64)
         self._pictures: tuple[tuple[int, int], ...] = ()
         self._ended = False
+        self._idle_since = float("inf")
         self._listener: SampleListener | None = None
         self.set_min_output_buffer(_BUFFER)
 
     def open(self) -> None:
         self.listen()
+
+    @property
+    def listens(self) -> bool:
+        """Whether it does already."""
+        return self._listener is not None
 
     def listen(self) -> None:
         """Listen already before the flowgraph starts; safe to call twice.
@@ -81,9 +88,14 @@ class SampleSource(GuardedBlock):
         Raises:
             OSError: the endpoint cannot be bound.
         """
-        if self._listener is None:
+        if not self.listens:
             self._listener = SampleListener(self.endpoint, self._keys)
             self.endpoint = self._listener.endpoint
+
+    @property
+    def idle_s(self) -> float:
+        """For how long nothing has come, although it would have been taken."""
+        return max(0.0, time.monotonic() - self._idle_since)
 
     def process(self, inputs: Arrays, outputs: Arrays) -> int:
         if not self._missing and not self._pending.shape[1] and not self._next():
@@ -125,7 +137,9 @@ class SampleSource(GuardedBlock):
             self.counters.unreadable += 1
             return False
         if message is None:
+            self._idle_since = min(self._idle_since, time.monotonic())
             return False
+        self._idle_since = float("inf")
         unfit = self.counters.unfit
         missing = self._order.take(message)
         if missing is None:

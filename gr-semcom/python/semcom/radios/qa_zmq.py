@@ -12,7 +12,7 @@ import pytest
 from gnuradio.semcom import FlowgraphLink, numerology
 from gnuradio.semcom.curve_keys import make_keys
 from gnuradio.semcom.qa_link import STATE, symbols_of, transmission
-from gnuradio.semcom.radios import RadioConfigError, RadioLostError, RadioOpenError, open_radio
+from gnuradio.semcom.radios import RadioConfigError, RadioLostError, RadioOpenError, open_radio, zmq
 from gnuradio.semcom.radios.zmq import ZmqRadio
 from gnuradio.semcom.receive_link import ReceiveLink
 from gnuradio.semcom.transmit_link import TransmitLink
@@ -97,6 +97,19 @@ def carried_alone(sent: Any, options: dict[str, Any]) -> ComplexArray:
         return symbols_of(link.receive())
 
 
+def test_what_a_broken_connection_lost_is_not_waited_for_for_ever(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zmq, "_GIVEN_UP_S", 0.3)
+    with ReceiveLink(open_radio("zmq", NARROW, endpoint=endpoint), NARROW) as listening:
+        transmitter = open_radio("zmq", NARROW, endpoint=endpoint)
+        with TransmitLink(transmitter, NARROW) as calling:
+            calling.transmit(0, transmission(9000, seed=0), STATE, LONG_S)
+            until(lambda: listening.heard_all(calling.samples_out))
+            assert not listening.heard_all(calling.samples_out + 1)
+            until(lambda: listening.heard_all(calling.samples_out + 1))
+
+
 def test_a_transmitter_with_another_key_is_told(endpoint: str, tmp_path: Path) -> None:
     make_keys((tmp_path / "tx", tmp_path / "rx"))
     make_keys((tmp_path / "a", tmp_path / "b"))
@@ -124,6 +137,20 @@ def test_a_bad_option_is_one_line(options: dict[str, Any], problem: str) -> None
     with pytest.raises(RadioConfigError, match=problem) as caught:
         FlowgraphLink(open_radio("zmq", NARROW, **options), NARROW)
     assert "\n" not in str(caught.value)
+
+
+def test_one_program_takes_any_port_once() -> None:
+    radios = [open_radio("zmq", NARROW) for _ in range(2)]
+    for radio in radios:
+        assert len({id(radio.sink), id(radio.source)}) == 2
+        for _ in range(2):
+            assert radio.blocks == (radio.sink, radio.source)
+    endpoints = {radio.sink.endpoint for radio in radios}
+    assert len(endpoints) == 2
+    assert not any("*" in endpoint for endpoint in endpoints)
+    for radio in radios:
+        radio.close()
+        radio.close()
 
 
 def test_keys_are_of_two_programs(tmp_path: Path) -> None:

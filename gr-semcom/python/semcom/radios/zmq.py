@@ -27,6 +27,7 @@ from pydantic import AfterValidator, Field
 
 from semcom_phy.numerology import Numerology
 
+_GIVEN_UP_S = 5.0
 _TWO_PROGRAMS, _ONE_PROGRAM = "tcp://127.0.0.1:5571", "tcp://127.0.0.1:*"
 
 
@@ -148,7 +149,7 @@ class ZmqRadio(Radio):
         return tuple(made[half] for half in ("sink", "source") if half in made)
 
     def _listen(self, both: bool) -> None:
-        if both and self._options.endpoint is None:
+        if both and self._options.endpoint is None and not self._samples.listens:
             self._samples.endpoint = _ONE_PROGRAM
         self._samples.ends_with_sender = both
         try:
@@ -166,7 +167,11 @@ class ZmqRadio(Radio):
 
     def drained(self, sent: int, received: int) -> bool:
         source = self._samples
-        return source.position >= sent and self._channel.drained(source.samples_out, received)
+        arrived = source.position >= sent
+        if not arrived and not source.ends_with_sender:
+            # What was under way when a connection broke does not come any more.
+            arrived = source.idle_s > _GIVEN_UP_S
+        return arrived and self._channel.drained(source.samples_out, received)
 
     @property
     def received(self) -> SampleCounters:
