@@ -56,7 +56,7 @@ def quantise(samples: ComplexArray, bits: int) -> ComplexArray:
     np.rint(parts, out=parts)
     np.maximum(parts, -steps, out=parts)
     np.minimum(parts, steps - 1, out=parts)
-    parts /= steps
+    parts *= 1 / steps
     return samples
 
 

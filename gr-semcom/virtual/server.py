@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import sys
 import threading
@@ -39,15 +40,6 @@ class ClockName(StrEnum):
 
     elastic = "elastic"
     realtime = "realtime"
-
-
-def _add(name: str, count: int, options: RadioOptions, air: Air) -> dict[str, VirtualRadio]:
-    """So many radios of a kind, by name."""
-    if not count:
-        return {}
-    if name not in KINDS:
-        raise ValueError(f"there is no virtual {name} here")
-    return {f"{name}{i}": radio for i, radio in enumerate(KINDS[name](air, options))}
 
 
 @app.command()
@@ -130,11 +122,6 @@ def run(
         for name, value in usrp_environment(usrp_address(port)).items():
             typer.echo(f"export {name}='{value}'")
         return
-    if not pluto + usrp:
-        raise ValueError("no radio: give --pluto 1 or --usrp 1")
-    errors = [*(ppm or []), *[0.0] * (pluto + usrp)]
-    if len(ppm or []) > pluto + usrp:
-        raise ValueError(f"--ppm is given {len(ppm or [])} times for {pluto + usrp} radios")
     wrong = Imperfections(
         tx_iq_gain_db=tx_iq_gain,
         tx_iq_phase_deg=tx_iq_phase,
@@ -146,15 +133,16 @@ def run(
         rx_channel_gain_db=rx_channel_gain,
         rx_channel_phase_deg=rx_channel_phase,
     )
-    specimens = tuple(replace(wrong, ppm=error) for error in errors[: pluto + usrp])
+    specimens = _specimens(wrong, ppm or [], pluto + usrp)
     multipath = named_channel(channel, delay_spread, doppler, rician_k)
+    config = AirConfig(path_loss, multipath, delay, hears_itself, seed)
+    options = RadioOptions(antennas, converter_bits, port, specimens)
     faults = [Fault.parse(text) for text in fault or []]
-    air = Air(AirConfig(path_loss, multipath, delay, hears_itself, seed), _CLOCKS[clock.value]())
+    air = Air(config, _CLOCKS[clock.value]())
     radios: dict[str, VirtualRadio] = {}
     try:
-        options = RadioOptions(antennas, converter_bits, port, specimens[:pluto])
-        radios |= _add("pluto", pluto, options, air)
-        radios |= _add("usrp", usrp, replace(options, imperfections=specimens[pluto:]), air)
+        radios |= _start("pluto", air, replace(options, imperfections=specimens[:pluto]))
+        radios |= _start("usrp", air, replace(options, imperfections=specimens[pluto:]))
         if control is not None:
             ControlSocket(control, radios)
         for one in faults:
@@ -169,6 +157,25 @@ def run(
         air.close()
 
 
+def _specimens(
+    wrong: Imperfections, ppm: Sequence[float], radios: int
+) -> tuple[Imperfections, ...]:
+    """Of each radio; those without an oscillator error of their own have none."""
+    if not radios:
+        raise ValueError("no radio: give --pluto 1 or --usrp 1")
+    if len(ppm) > radios:
+        raise ValueError(f"--ppm is given {len(ppm)} times for {radios} radios")
+    errors = [*ppm, *[0.0] * (radios - len(ppm))]
+    return tuple(replace(wrong, ppm=error) for error in errors)
+
+
+def _start(kind: str, air: Air, options: RadioOptions) -> dict[str, VirtualRadio]:
+    """Radios of a kind, by name; none where there are to be none."""
+    if not options.imperfections:
+        return {}
+    return {f"{kind}{number}": radio for number, radio in enumerate(KINDS[kind](air, options))}
+
+
 _CLOCKS: dict[str, type[Clock]] = {"elastic": ElasticClock, "realtime": RealtimeClock}
 
 
@@ -180,7 +187,9 @@ def _wait(air: Air, stop_with_input: bool) -> None:
     if stop_with_input:
 
         def read() -> None:
-            sys.stdin.buffer.read()
+            # Past Python's buffer, whose lock this thread would hold at the end.
+            while os.read(sys.stdin.fileno(), 4096):
+                pass
             over.set()
 
         threading.Thread(target=read, daemon=True).start()
