@@ -19,7 +19,7 @@ from semcom_virtual.front_end import ReceiveFrontEnd, TransmitFrontEnd
 from semcom_virtual.radio_model import Imperfections, RadioModel, Range
 
 BLIND_SAMPLES = 3000
-"""Up to so much later an untimed device begins to send."""
+"""Range of when an untimed device begins to send."""
 
 
 @dataclass
@@ -113,7 +113,7 @@ class SimulatedBench:
         assert np.abs(sent).max() <= 1
         self.highest_gain_tx_db = max(self.highest_gain_tx_db, self.gain_tx_db)
         radiated = self._radiate(sent)
-        late = 0 if self.timed else int(self._rng.integers(BLIND_SAMPLES))
+        late = 0 if self.timed else samples // 2 + int(self._rng.integers(BLIND_SAMPLES))
         radiated = np.pad(radiated, ((0, 0), (late, samples + BLIND_SAMPLES)))
         signal = self._channel().process(radiated)[:, : samples + late]
         heard = self._hear(signal * np.float32(10 ** (-self.cable_db / 20)))

@@ -208,6 +208,7 @@ def test_too_little_attenuation(simulated: Simulated) -> None:
 def test_frames_that_clip(simulated: Simulated) -> None:
     found = calibrated(simulated(cable_db=30.0), "snr_table", gain_rx_db=50.0).found
     assert found.snr_table is not None
+    assert found.snr_table.overloaded_db is not None
     # RMS at the converter: 7 - 12 - 30 + 50 dBFS at a gain of 0 dB. A thousandth of Gaussian
     # samples clips in either part 8 dB above the RMS; the table's gains are 4 dB apart.
     assert found.snr_table.overloaded_db == pytest.approx(-15 - 8 + 2, abs=2)
@@ -217,7 +218,7 @@ def test_frames_that_clip(simulated: Simulated) -> None:
 
 def test_a_receiver_whose_gain_is_not_what_is_set(simulated: Simulated) -> None:
     """It does not show in the transmitter's, measured over it."""
-    found = calibrated(simulated(gain_rx_slope=0.95), "transmit_gain").found
+    found = calibrated(simulated(gain_rx_slope=0.95, cable_db=30.0), "transmit_gain").found
     assert found.receive_gain is not None
     assert found.receive_gain.slope_db_per_db == pytest.approx(0.95, abs=0.02)
     assert found.transmit_gain is not None
