@@ -12,7 +12,7 @@ import pytest
 from semcom_phy.named_channels import named_channel
 from semcom_virtual.air import Air, AirConfig
 from semcom_virtual.clock import ElasticClock, RealtimeClock
-from semcom_virtual.feeds import PATIENCE_S, FeedClosedError
+from semcom_virtual.feed import PATIENCE_S, FeedClosedError
 from semcom_virtual.radio_model import Imperfections, RadioModel
 
 ONE = RadioModel("one", 1, 1, converter_bits=0)

@@ -13,8 +13,9 @@ from contextlib import suppress
 import numpy as np
 
 from semcom_virtual.air import Air
-from semcom_virtual.feeds import RxFeed, TxFeed
 from semcom_virtual.radio_model import Imperfections, RadioModel, Range
+from semcom_virtual.rx_feed import RxFeed
+from semcom_virtual.tx_feed import TxFeed
 
 B210 = RadioModel(
     "USRP B210",
@@ -170,7 +171,7 @@ class VirtualUsrp:
         return 10 * math.log10(max(power, 1e-20)) - self.port.settings.rx_gain_db[channel]
 
     def open_rx(self, channels: Sequence[int], first: int | None, packet: int) -> RxFeed:
-        """Receive; see :meth:`semcom_virtual.air.AirPort.open_rx`."""
+        """Receive; see :meth:`semcom_virtual.air_port.AirPort.open_rx`."""
         capacity = max(4 * packet, round(0.1 * self.port.rate_hz))
         feed = self.port.open_rx(channels, first, capacity)
         with self._changed:
@@ -178,7 +179,7 @@ class VirtualUsrp:
         return feed
 
     def open_tx(self, channels: Sequence[int]) -> TxFeed:
-        """Transmit; see :meth:`semcom_virtual.air.AirPort.open_tx`."""
+        """Transmit; see :meth:`semcom_virtual.air_port.AirPort.open_tx`."""
         feed = self.port.open_tx(channels)
         with self._changed:
             self._tx_feeds = {other for other in self._tx_feeds if not other.closed} | {feed}

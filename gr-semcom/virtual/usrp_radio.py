@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from semcom_virtual.air import Air
-from semcom_virtual.feeds import RxFeed, TxFeed
+from semcom_virtual.rx_feed import RxFeed
+from semcom_virtual.tx_feed import TxFeed
 from semcom_virtual.usrp_bridge import UsrpBridge
 from semcom_virtual.usrp_device import B210, VirtualUsrp
 from semcom_virtual.usrp_module import UsrpModuleError, usrp_environment

@@ -12,7 +12,8 @@ from time import sleep
 
 import numpy as np
 
-from semcom_virtual.feeds import FeedClosedError, RxFeed
+from semcom_virtual.feed import FeedClosedError
+from semcom_virtual.rx_feed import RxFeed
 from semcom_virtual.usrp_device import VirtualUsrp
 from semcom_virtual.usrp_protocol import (
     MOST_COMMAND_BYTES,

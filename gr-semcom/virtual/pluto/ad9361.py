@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semcom_virtual.air import AirPort
+from semcom_virtual.air_port import AirPort
 from semcom_virtual.front_end import full_scale_dbm
 from semcom_virtual.pluto.iio_context import IioError
 from semcom_virtual.radio_model import Range

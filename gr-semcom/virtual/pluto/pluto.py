@@ -7,7 +7,8 @@ import errno
 import threading
 from time import monotonic, sleep
 
-from semcom_virtual.air import Air, AirPort
+from semcom_virtual.air import Air
+from semcom_virtual.air_port import AirPort
 from semcom_virtual.pluto.ad9361 import AD9361, AD9363A, ATTENUATION, Phy
 from semcom_virtual.pluto.converters import (
     RECEIVED,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semcom_phy.exchange import ComplexArray
-from semcom_virtual.air import AirPort
+from semcom_virtual.air_port import AirPort
 from semcom_virtual.pluto.converters import OVERFLOW, UNDERFLOW, StatusRegister
 from semcom_virtual.pluto.iio_context import IioError
 
