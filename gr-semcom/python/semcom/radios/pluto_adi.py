@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Streaming a Pluto by pyadi-iio: blocks with a thread each, which the device's pace holds up."""
+"""Streaming a Pluto by pyadi-iio."""
 
 from __future__ import annotations
 
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
+from gnuradio import gr
 from gnuradio.semcom.guard import Arrays, GuardedBlock
 from gnuradio.semcom.radios.base import RadioEvents, RadioOpenError
-from gnuradio.semcom.radios.pluto_buffers import WholeBuffers, marks
+from gnuradio.semcom.radios.pluto_bursts import PlutoBursts
 from gnuradio.semcom.radios.pluto_device import PlutoDevice
 from gnuradio.semcom.radios.pluto_stream import (
     ADC_FULL_SCALE,
@@ -24,8 +26,6 @@ from semcom_phy.exchange import ComplexArray
 
 _STOP_S = 3.0
 _POLL_S = 0.05
-_MOST_WAITING = 1 << 23
-"""Samples taken from the flowgraph that the device has not yet."""
 
 Lost = Callable[[OSError], Exception]
 """Makes the error of a device that is gone."""
@@ -141,11 +141,11 @@ class AdiSource(GuardedBlock):
             return
 
 
-class AdiSink(GuardedBlock):
+class AdiSink(gr.hier_block2):  # type: ignore[misc]
     """What a Pluto sends.
 
     Streams: one input of complex samples a transmit antenna, with bursts between tags ``tx_sob``
-    and ``tx_eob``, which are sent as :class:`WholeBuffers` says.
+    and ``tx_eob``, which are sent as :class:`PlutoBursts` makes them.
 
     Args:
         device: open and set.
@@ -158,11 +158,6 @@ class AdiSink(GuardedBlock):
 
     Raises:
         RadioOpenError: the device takes no samples.
-
-    Attributes:
-        samples_in: samples per antenna taken so far.
-        asked_since: when samples were given to the device that it has not taken yet, by the
-            monotonic clock; None while there are none.
     """
 
     def __init__(
@@ -175,20 +170,65 @@ class AdiSink(GuardedBlock):
         events: RadioEvents,
         lost: Lost,
     ) -> None:
-        super().__init__("semcom_pluto_sink", inputs=antennas)
-        self._device, self._antennas, self._scale = device, antennas, np.float32(scale)
+        inputs = gr.io_signature(antennas, antennas, gr.sizeof_gr_complex)
+        gr.hier_block2.__init__(self, "semcom_pluto_sink", inputs, gr.io_signature(0, 0, 0))
+        self._bursts = PlutoBursts(antennas, rate_hz, scale, buffer_size)
+        ends = self._bursts.ends
+        self._buffers = AdiBuffers(device, antennas, rate_hz, buffer_size, ends, events, lost)
+        for port in range(antennas):
+            self.connect((self, port), (self._bursts, port), (self._buffers, port))
+
+    @property
+    def asked_since(self) -> float | None:
+        """When samples were given to the device that it has not taken yet, if any."""
+        return self._buffers.asked_since
+
+    def sent(self, samples: int) -> bool:
+        """Whether the device has taken what was in the first ``samples`` of the input."""
+        return self._bursts.sent(samples, self._buffers.taken)
+
+
+class AdiBuffers(GuardedBlock):
+    """Hands whole buffers to a Pluto.
+
+    Streams: one input of complex samples of full scale 1 a transmit antenna.
+
+    Args:
+        device: open and set.
+        antennas: 1 or 2.
+        rate_hz: sample rate.
+        size: of a buffer.
+        ends: samples up to the end of each burst, see :class:`PlutoBursts`.
+        events: to count in.
+        lost: makes the error of a device that is gone.
+
+    Raises:
+        RadioOpenError: the device takes no samples.
+
+    Attributes:
+        taken: samples per antenna that the device has taken.
+        asked_since: when samples were given to it that it has not taken yet, by the monotonic
+            clock; None while there are none.
+    """
+
+    def __init__(
+        self,
+        device: PlutoDevice,
+        antennas: int,
+        rate_hz: float,
+        size: int,
+        ends: deque[int],
+        events: RadioEvents,
+        lost: Lost,
+    ) -> None:
+        super().__init__("semcom_pluto_buffers", inputs=antennas)
+        self._device, self._antennas, self._size, self._ends = device, antennas, size, ends
         self._events, self._lost = events, lost
-        self._buffer_s = buffer_size / rate_hz
-        self._whole = WholeBuffers(antennas, buffer_size)
-        self._size = buffer_size
-        self._bursts: queue.SimpleQueue[list[ComplexArray]] = queue.SimpleQueue()
-        self._waiting = 0
-        self._changed = threading.Condition()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
-        self.samples_in = 0
+        self._buffer_s = size / rate_hz
+        self._within_burst = 0
+        self._begun_at = 0.0
+        self.taken = 0
         self.asked_since: float | None = None
-        self._sent_at = time.monotonic()
         self._try_once()
 
     def _try_once(self) -> None:
@@ -200,74 +240,39 @@ class AdiSink(GuardedBlock):
                 "end other programs that use it, or restart it"
             ) from error
 
-    def open(self) -> None:
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._send, name="pluto-tx", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._stopping.set()
-        self._bursts.put([])
-        if self._thread is not None:
-            self._thread.join(_STOP_S)
-
-    def sent(self, samples: int) -> bool:
-        """Whether the device has taken what was in the first ``samples`` of the input."""
-        with self._changed:
-            return self.samples_in == samples and self._waiting == 0 == self._whole.waiting
+    def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
+        return [self._size] * ninputs
 
     def process(self, inputs: Arrays, outputs: Arrays) -> int:
-        with self._changed:
-            full = self._waiting > _MOST_WAITING
-            if full and not self._changed.wait_for(lambda: self._waiting <= _MOST_WAITING, _POLL_S):
-                return 0
-        count = min(len(samples) for samples in inputs)
-        begins, ends = (marks(self, key, count) for key in ("tx_sob", "tx_eob"))
-        samples = np.stack([samples[:count] for samples in inputs]) * self._scale
-        with self._changed:
-            buffers = self._whole.push(samples, begins, ends)
-            self._waiting += sum(buffer.shape[1] for buffer in buffers)
-            self.samples_in += count
-        if buffers:
-            self._bursts.put(buffers)
+        if min(len(samples) for samples in inputs) < self._size:
+            return 0
+        buffer = np.stack([samples[: self._size] for samples in inputs])
+        try:
+            self._send(buffer)
+        except OSError as error:
+            raise self._lost(error) from error
         for port in range(len(inputs)):
-            self.consume(port, count)
+            self.consume(port, self._size)
         return 0
 
-    def _send(self) -> None:
-        try:
-            while True:
-                buffers = self._bursts.get()
-                if self._stopping.is_set():
-                    return
-                self._send_burst(buffers)
-        except OSError as error:
-            if not self._stopping.is_set():
-                self.fail(self._lost(error))
-        except Exception as error:
-            self.fail(error)
-
-    def _send_burst(self, buffers: list[ComplexArray]) -> None:
-        """Send buffers that belong together, and see whether the device ran dry meanwhile."""
-        begun, late = self._sent_at, False
-        for number, buffer in enumerate(buffers):
-            if self._stopping.is_set():
-                return
-            if 0 < number == len(buffers) - 1:
-                told = self._device.took_underflow()
-                self._events.underflow += late if told is None else told
-            self._push(buffer)
-            late |= number > 0 and self._sent_at - begun > number * self._buffer_s + _POLL_S
-            if number == 0:
-                begun = self._sent_at
-                self._device.took_underflow()  # since the burst before
-            with self._changed:
-                self._waiting -= buffer.shape[1]
-                self._changed.notify_all()
+    def _send(self, buffer: ComplexArray) -> None:
+        """Send a buffer, and see before a burst's last one whether the device ran dry within."""
+        is_last = bool(self._ends) and self._ends[0] <= self.taken + self._size
+        if is_last and self._within_burst:
+            late = time.monotonic() - self._begun_at > self._within_burst * self._buffer_s
+            told = self._device.took_underflow()
+            self._events.underflow += late if told is None else told
+        self._push(buffer)
+        if not self._within_burst:
+            self._device.took_underflow()  # since the burst before
+            self._begun_at = time.monotonic()
+        self._within_burst = 0 if is_last else self._within_burst + 1
+        if is_last:
+            self._ends.popleft()
+        self.taken += self._size
 
     def _push(self, samples: ComplexArray) -> None:
         self.asked_since = time.monotonic()
         whole = to_converter(samples)
         self._device.adi.tx(whole[0] if self._antennas == 1 else list(whole))
         self.asked_since = None
-        self._sent_at = time.monotonic()

@@ -5,10 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pmt
 import pytest
-from gnuradio.semcom import numerology
+from gnuradio import blocks, gr
+from gnuradio.semcom import check, numerology
 from gnuradio.semcom.radios import RadioConfigError, open_radio
-from gnuradio.semcom.radios.pluto_buffers import WholeBuffers
+from gnuradio.semcom.radios.pluto_bursts import PlutoBursts
 from gnuradio.semcom.radios.pluto_limits import (
     AD9361,
     AD9363,
@@ -18,10 +20,6 @@ from gnuradio.semcom.radios.pluto_limits import (
     gain_range_rx_db,
 )
 from gnuradio.semcom.radios.pluto_stream import LossesByTime, channel_names, to_converter
-from hypothesis import given
-from hypothesis import strategies as st
-
-from semcom_phy.exchange import ComplexArray
 
 NARROW = numerology("narrow")
 
@@ -92,65 +90,47 @@ def test_default_buffers_last_10_to_20_ms(rate: float) -> None:
     assert 0.01 < size / rate <= 0.02
 
 
-def ramp(antennas: int, samples: int, start: int = 1) -> ComplexArray:
-    """Samples that tell where they were."""
-    row = np.arange(start, start + samples, dtype=np.complex64)
-    return np.stack([row * (1 + antenna) for antenna in range(antennas)])
+BURSTS = ((100, 5000), (7000, 7001), (9000, 40_000))
+"""First sample and the one behind the last, in 50,000."""
 
 
-@given(
-    st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60)), min_size=1, max_size=4),
-    st.lists(st.integers(1, 50), min_size=1, max_size=8),
-    st.integers(1, 2),
-)
-def test_bursts_come_whole_whatever_the_pieces(
-    bursts: list[tuple[int, int]], cuts: list[int], antennas: int
-) -> None:
-    """Each burst in one piece, padded; before it whole buffers or a rest of silence only."""
-    size = 16
-    begins, ends, at = [], [], 0
-    for length, silence in bursts:
-        begins.append(at)
-        ends.append(at + length - 1)
-        at += length + silence
-    samples = ramp(antennas, at)
-    for begin, (length, silence) in zip(begins, bursts, strict=True):
-        samples[:, begin + length : begin + length + silence] = 0
-    whole = WholeBuffers(antennas, size)
-    groups, start, turn = [], 0, 0
-    while start < at:
-        stop = min(start + cuts[turn % len(cuts)], at)
-        turn += 1
-        here = [b - start for b in begins if start <= b < stop]
-        over = [e - start for e in ends if start <= e < stop]
-        groups.append(whole.push(samples[:, start:stop], here, over))
-        start = stop
-    given_ = [buffer for group in groups for buffer in group]
-    assert all(buffer.shape == (antennas, size) for buffer in given_)
-    sent = np.concatenate([np.zeros((antennas, 0)), *given_], axis=1)
-    heard = sent[:, np.any(sent != 0, axis=0)]
-    np.testing.assert_array_equal(heard, samples[:, np.any(samples != 0, axis=0)])
-    assert whole.waiting == 0
-
-
-def test_nothing_of_a_burst_is_given_before_its_end() -> None:
-    whole = WholeBuffers(1, 16)
-    assert whole.push(ramp(1, 40), [0], []) == []
-    assert whole.waiting == 40
-    (first, second, third) = whole.push(ramp(1, 5, 41), [], [4])
-    np.testing.assert_array_equal(
-        np.concatenate([first, second, third], axis=1)[0], [*range(1, 46), 0, 0, 0]
-    )
-    assert whole.waiting == 0
-
-
-def test_a_burst_too_long_to_collect_flows_on() -> None:
-    whole = WholeBuffers(1, 16, longest_burst=40)
-    assert whole.push(ramp(1, 40), [0], []) == []
-    assert len(whole.push(ramp(1, 10, 41), [], [])) == 3
-    assert len(whole.push(ramp(1, 14, 51), [], [])) == 1
-    assert len(whole.push(ramp(1, 3, 65), [], [2])) == 1
-    assert whole.waiting == 0
+@pytest.mark.parametrize("antennas", [1, 2])
+@pytest.mark.parametrize("max_items", [777, 100_000])
+def test_bursts_are_whole_buffers(antennas: int, max_items: int) -> None:
+    """Each in one piece behind its silence, and zeros up to a whole buffer."""
+    size = 1024
+    bursts = PlutoBursts(antennas, 1e6, 0.5, size)
+    rng = np.random.default_rng(1)
+    sent = rng.standard_normal((antennas, 100_000)).astype(np.float32).view(np.complex64)
+    tags = []
+    for first, stop in BURSTS:
+        for offset, key in ((first, "tx_sob"), (stop - 1, "tx_eob")):
+            tag = gr.tag_t()
+            tag.offset, tag.key, tag.value = offset, pmt.intern(key), pmt.PMT_T
+            tags.append(tag)
+    flowgraph = gr.top_block()
+    sinks = [blocks.vector_sink_c() for _ in range(antennas)]
+    for port, row in enumerate(sent):
+        source = blocks.vector_source_c(row.tolist(), False, 1, tags)
+        flowgraph.connect(source, (bursts, port), sinks[port])
+    flowgraph.start(max_items)
+    flowgraph.wait()
+    check([bursts])
+    expected, before = [], 0
+    for first, stop in BURSTS:
+        front = first - before  # the first follows silence too
+        expected += [np.zeros((antennas, front)), sent[:, first:stop] * np.float32(0.5)]
+        expected.append(np.zeros((antennas, -(front + stop - first) % size)))
+        before = stop
+    wanted = np.concatenate(expected, axis=1)
+    out = np.array([sink.data() for sink in sinks], np.complex64)
+    np.testing.assert_array_equal(out, wanted)
+    assert out.shape[1] % size == 0
+    assert len(bursts.ends) == 3
+    assert bursts.ends[-1] == bursts.given == out.shape[1]
+    assert bursts.sent(50_000, out.shape[1])
+    assert not bursts.sent(50_000, out.shape[1] - size)
+    assert not bursts.sent(50_001, out.shape[1])
 
 
 def test_levels_are_rounded_and_clipped_to_the_converter() -> None:
