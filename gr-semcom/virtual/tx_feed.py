@@ -34,6 +34,17 @@ class _Written:
 class TxFeed(Feed):
     """Samples to be sent; made by :meth:`semcom_virtual.air_port.AirPort.open_tx`.
 
+    A burst that comes after its time is not sent, and the event ``late`` tells it; where the clock
+    waits for programs it is sent at once.
+
+    Args:
+        lock: of the air.
+        wake: tells the air that something has changed.
+        channels: of the radio.
+        capacity: samples a channel.
+        convert: the converters, from a program's samples to analogue ones.
+        waits: the clock waits for programs.
+
     Attributes:
         channels: that it sends on.
         capacity: samples a channel that wait to be sent at most.
