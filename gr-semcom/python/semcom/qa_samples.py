@@ -5,6 +5,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -180,7 +181,7 @@ class Sending(GuardedBlock):
         return count or -1
 
 
-class Receiving:
+class Receiving(AbstractContextManager["Receiving"]):
     """A flowgraph that keeps what comes."""
 
     def __init__(self, endpoint: str = "tcp://127.0.0.1:*", antennas: int = 1) -> None:
@@ -192,10 +193,14 @@ class Receiving:
             self.flowgraph.connect((self.source, port), keep)
         self.flowgraph.start()
 
+    @property
+    def count(self) -> int:
+        return min(keep.nitems_read(0) for keep in self.kept)
+
     def samples(self) -> ComplexArray:
         return np.array([keep.data() for keep in self.kept], np.complex64)
 
-    def stop(self) -> None:
+    def __exit__(self, *_: object) -> None:
         self.flowgraph.stop()
         self.flowgraph.wait()
         check([self.source])
@@ -214,17 +219,16 @@ def send(endpoint: str, samples: ComplexArray, pictures: dict[int, int] | None =
 
 @pytest.fixture
 def receiving() -> Iterator[Receiving]:
-    receiving = Receiving()
-    yield receiving
-    receiving.stop()
+    with Receiving() as receiving:
+        yield receiving
 
 
 def test_samples_and_pictures_cross() -> None:
-    receiving, sent = Receiving(antennas=2), signal(2, 300_000)
-    send(receiving.source.endpoint, sent, {0: 5, 250_001: 6})
-    until(lambda: receiving.source.position == 300_000)
-    until(lambda: receiving.samples().shape[1] == 300_000)
-    receiving.stop()
+    sent = signal(2, 300_000)
+    with Receiving(antennas=2) as receiving:
+        send(receiving.source.endpoint, sent, {0: 5, 250_001: 6})
+        until(lambda: receiving.count == 300_000)
+    assert receiving.source.position == 300_000
     np.testing.assert_array_equal(receiving.samples(), sent)
     for keep in receiving.kept:
         tags = [(tag.offset, pmt.to_long(tag.value)) for tag in keep.tags()]
@@ -260,11 +264,10 @@ def test_a_sender_may_come_before_the_receiver_and_come_again() -> None:
     flowgraph.start()
     time.sleep(0.1)
     assert sink.samples_in == 0
-    receiving = Receiving(endpoint)
-    flowgraph.wait()
-    send(endpoint, second)
-    until(lambda: receiving.samples().shape[1] == 3000)
-    receiving.stop()
+    with Receiving(endpoint) as receiving:
+        flowgraph.wait()
+        send(endpoint, second)
+        until(lambda: receiving.count == 3000)
     np.testing.assert_array_equal(receiving.samples(), np.concatenate((first, second), axis=1))
     assert receiving.source.counters == SampleCounters(sessions=2)
     assert (receiving.source.position, receiving.source.samples_out) == (2000, 3000)
@@ -284,7 +287,7 @@ def test_what_is_lost_is_zeros_and_what_is_foreign_nothing(receiving: Receiving)
         to_parts(message(14)),
     ):
         sender.send_multipart(parts)
-    until(lambda: receiving.samples().shape[1] == 18)
+    until(lambda: receiving.count == 18)
     came = receiving.samples()[0]
     np.testing.assert_array_equal(came[:4], message(0).samples[0])
     assert not came[4:10].any()
@@ -335,7 +338,7 @@ def test_a_paced_sink_is_no_faster_than_its_rate(receiving: Receiving) -> None:
     begun = time.monotonic()
     flowgraph.run()
     assert time.monotonic() - begun > 0.09  # 0.15 s of samples are ahead of the last ones
-    until(lambda: receiving.samples().shape[1] == 200)
+    until(lambda: receiving.count == 200)
 
 
 def test_the_wrong_keys_are_told(tmp_path: Path) -> None:
