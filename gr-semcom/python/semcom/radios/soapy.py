@@ -20,13 +20,13 @@ from gnuradio.semcom.radios.soapy_bursts import SoapyBursts
 from gnuradio.semcom.radios.soapy_device import RECEIVE, TRANSMIT, SoapyDevice, find_device
 from gnuradio.semcom.radios.soapy_writer import SoapyWriter
 from gnuradio.semcom.radios.transmit_guardian import TransmitGuardian
+from gnuradio.semcom.radios.usrp_gap_filler import GapFiller, samples_of_a_pause
 from gnuradio.semcom.radios.whole_bursts import full_scale
 from pydantic import Field
 
 from semcom_phy.numerology import Numerology
 from semcom_phy.receiver import lookahead_samples
 
-_BUFFER = 1 << 17
 _LOST_S = 2.0
 _UNDER_WAY_S = 0.5
 """What drivers and devices may hold of a stream in either direction: none of them tells."""
@@ -70,12 +70,34 @@ class SoapySink(gr.hier_block2):  # type: ignore[misc]
             self.connect((self, antenna), (self.bursts, antenna), (self.writer, antenna))
 
 
+class SoapySource(gr.hier_block2):  # type: ignore[misc]
+    """Receives for ever; where gr-soapy tells the time, what the driver drops becomes zeros.
+
+    Args:
+        device: set up.
+        antennas: channels.
+        rate_hz: samples a second.
+
+    Attributes:
+        driver: gr-soapy's block.
+        filler: behind it.
+    """
+
+    def __init__(self, device: SoapyDevice, antennas: int, rate_hz: float) -> None:
+        signature = gr.io_signature(antennas, antennas, gr.sizeof_gr_complex)
+        super().__init__("semcom_soapy_source", gr.io_signature(0, 0, 0), signature)
+        self.driver = _open_source(device, antennas)
+        self.driver.set_min_output_buffer(samples_of_a_pause(rate_hz))
+        self.filler = GapFiller(antennas, rate_hz)
+        for antenna in range(antennas):
+            self.connect((self.driver, antenna), (self.filler, antenna), (self, antenna))
+
+
 class SoapyRadio(Radio):
     """A device with a SoapySDR driver. Making this opens it; its ends open when asked for.
 
-    Its limits are asked of the device itself, before a stream is set up. gr-soapy does not tell
-    what was dropped of the stream received: it has no gaps where it should have, and no overflow
-    is counted.
+    Its limits are asked of the device itself, before a stream is set up. gr-soapy 3.10 does not
+    tell what was dropped of the stream received, so that it goes on without.
 
     Args:
         config: options.
@@ -104,7 +126,7 @@ class SoapyRadio(Radio):
             self._device.set_clock_source(config.clock_source)
         self._actual: dict[str, Any] = {}
         self._sink: SoapySink | None = None
-        self._source: gr.basic_block | None = None
+        self._source: SoapySource | None = None
         self._guardian: TransmitGuardian | None = None
         self._giving, self._taking, self._sending = Progress(), Progress(), Progress()
         self._over: tuple[int, int] | None = None  # how much was sent, how much received by then
@@ -138,8 +160,7 @@ class SoapyRadio(Radio):
             self._actual[RECEIVE] = self._set_up(
                 RECEIVE, antennas, freq_hz, gain_db, self._options.antenna_rx
             )
-            self._source = _open_source(self._device, antennas)
-            self._source.set_min_output_buffer(_BUFFER)
+            self._source = SoapySource(self._device, antennas, self.numerology.sample_rate)
         return self._source
 
     def _set_up(
@@ -199,12 +220,16 @@ class SoapyRadio(Radio):
         if self._sink is not None:
             self.events.underflow = self._sink.writer.underflow
             self.events.late = self._sink.writer.late
+        if self._source is not None:
+            self.events.overflow = self._source.filler.gaps
 
     def check(self) -> None:
         self._count_events()
         stalled_s = [0.0]
         if self._source is not None:
-            stalled_s.append(self._giving.stalled_s(int(self._source.nitems_written(0))))
+            given = int(self._source.driver.nitems_written(0))
+            hungry = self._source.filler.samples_in == given
+            stalled_s.append(self._giving.stalled_s(given, hungry))
         if self._sink is not None:
             taken = int(self._sink.writer.nitems_read(0))
             behind = taken < self._sink.bursts.samples_out

@@ -174,7 +174,10 @@ class UsrpRadio(Radio):
         """For how long the device has not done what it should be doing; all of it, idle."""
         stalled_s = [0.0]
         if self._source is not None:
-            stalled_s.append(self._giving.stalled_s(self._source.filler.samples_in))
+            given = self._source.samples_given
+            # A host that is slow to take what was given is not the device's fault.
+            hungry = self._source.filler.samples_in == given
+            stalled_s.append(self._giving.stalled_s(given, hungry))
         if self._sink is not None:
             taken = self._sink.samples_taken
             behind = taken < self._sink.timer.samples_out

@@ -9,7 +9,14 @@ from gnuradio.semcom.guard import Arrays, GuardedBlock
 
 _BUFFER = 1 << 17
 _LONGEST_GAP_S = 10.0
+_PAUSE_S = 1.0
+_MOST_BUFFERED = 1 << 21
 _TIME = pmt.intern("rx_time")
+
+
+def samples_of_a_pause(rate_hz: float) -> int:
+    """What a driver's buffer should hold: Python may pause, as where a function is compiled."""
+    return min(int(_PAUSE_S * rate_hz), _MOST_BUFFERED)
 
 
 class GapFiller(GuardedBlock):

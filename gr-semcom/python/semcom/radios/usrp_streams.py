@@ -13,9 +13,8 @@ from gnuradio.semcom.radios.usrp_blocks import UsrpReceiveEnd, UsrpTransmitEnd
 from gnuradio.semcom.radios.usrp_burst_timer import BurstTimer
 from gnuradio.semcom.radios.usrp_discovery import meaning
 from gnuradio.semcom.radios.usrp_events import UsrpEvents
-from gnuradio.semcom.radios.usrp_gap_filler import GapFiller
+from gnuradio.semcom.radios.usrp_gap_filler import GapFiller, samples_of_a_pause
 
-_BUFFER = 1 << 17
 _SENSORS = {"temp": "temperature_c", "rssi": "rssi_db"}
 
 
@@ -121,11 +120,16 @@ class UsrpSource(gr.hier_block2):  # type: ignore[misc]
         signature = gr.io_signature(antennas, antennas, gr.sizeof_gr_complex)
         super().__init__("semcom_usrp_source", gr.io_signature(0, 0, 0), signature)
         self.device = _open("usrp_source", settings)
-        self.device.set_min_output_buffer(_BUFFER)
+        self.device.set_min_output_buffer(samples_of_a_pause(settings.rate_hz))
         self.actual = _set_up(self.device, settings, "--gain-rx", "--antenna-rx")
         self.filler = GapFiller(antennas, settings.rate_hz)
         for antenna in range(antennas):
             self.connect((self.device, antenna), (self.filler, antenna), (self, antenna))
+
+    @property
+    def samples_given(self) -> int:
+        """Per antenna, that the driver has given."""
+        return int(self.device.nitems_written(0))
 
     def now_s(self) -> float:
         """The device's time.
