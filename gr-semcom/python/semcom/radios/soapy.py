@@ -15,12 +15,12 @@ from gnuradio.semcom.radios.base import (
 )
 from gnuradio.semcom.radios.corrections import Corrections
 from gnuradio.semcom.radios.device import DeviceConfig, Finite, require_leave_to_transmit
+from gnuradio.semcom.radios.gap_filler import GapFiller, samples_of_a_pause
 from gnuradio.semcom.radios.progress import Progress
 from gnuradio.semcom.radios.soapy_bursts import SoapyBursts
 from gnuradio.semcom.radios.soapy_device import RECEIVE, TRANSMIT, SoapyDevice, find_device
 from gnuradio.semcom.radios.soapy_writer import SoapyWriter
 from gnuradio.semcom.radios.transmit_guardian import TransmitGuardian
-from gnuradio.semcom.radios.usrp_gap_filler import GapFiller, samples_of_a_pause
 from gnuradio.semcom.radios.whole_bursts import full_scale
 from pydantic import Field
 

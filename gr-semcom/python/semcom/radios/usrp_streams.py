@@ -8,12 +8,12 @@ from typing import Any
 
 from gnuradio import gr
 from gnuradio.semcom.radios.base import RadioConfigError, RadioLostError, RadioOpenError
+from gnuradio.semcom.radios.gap_filler import GapFiller, samples_of_a_pause
 from gnuradio.semcom.radios.usrp_api import gr_uhd
 from gnuradio.semcom.radios.usrp_blocks import UsrpReceiveEnd, UsrpTransmitEnd
 from gnuradio.semcom.radios.usrp_burst_timer import BurstTimer
 from gnuradio.semcom.radios.usrp_discovery import meaning
 from gnuradio.semcom.radios.usrp_events import UsrpEvents
-from gnuradio.semcom.radios.usrp_gap_filler import GapFiller, samples_of_a_pause
 
 _SENSORS = {"temp": "temperature_c", "rssi": "rssi_db"}
 

@@ -6,7 +6,7 @@ import pmt
 import pytest
 from gnuradio import blocks, gr
 from gnuradio.semcom import check
-from gnuradio.semcom.radios.usrp_gap_filler import GapFiller
+from gnuradio.semcom.radios.gap_filler import GapFiller
 
 RATE_HZ = 1e6
 COUNT = 30_000

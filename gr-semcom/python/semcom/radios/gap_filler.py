@@ -20,7 +20,7 @@ def samples_of_a_pause(rate_hz: float) -> int:
 
 
 class GapFiller(GuardedBlock):
-    """Puts zeros in place of what a USRP source dropped.
+    """Puts zeros in place of what gr-uhd, or whoever tags as it does, dropped.
 
     The source tags the first sample, and the first after each overflow, with ``rx_time``. A gap
     of more than ten seconds, or a time that goes back, is a clock that was set: the stream goes
