@@ -56,7 +56,8 @@ class Control:
     """A connection whose other end is the test."""
 
     endpoint = "tcp://127.0.0.1:5570"
-    obstacle = None
+    obstacle: str | None = None
+    refusal: str | None = None
     session = 17
 
     def __init__(self) -> None:
@@ -368,6 +369,15 @@ def test_a_refusal_is_the_users_business(blocks: str) -> None:
     peer = ReceivingPeer(control, hello(blocks))  # type: ignore[arg-type]
     control.hears(PeerBack(True), Refused(run="a run", reason="no such weights here"))
     with pytest.raises(UsageError, match="no such weights here"):
+        peer.meet()
+    peer.close()
+
+
+def test_a_key_that_is_not_taken_is_told_at_once(blocks: str) -> None:
+    control = Control()
+    control.obstacle = control.refusal = "the other end does not take our key"
+    peer = ReceivingPeer(control, hello(blocks))  # type: ignore[arg-type]
+    with pytest.raises(RadioUnavailable, match="does not take our key"):
         peer.meet()
     peer.close()
 

@@ -91,9 +91,10 @@ class ReceivingPeer:
 
         Raises:
             UsageError: it cannot decode what is going to be sent.
-            RadioUnavailable: nobody answers.
+            RadioUnavailable: nobody answers, or the other end does not take our key.
         """
-        if not self._wait(lambda: self.listens, FIRST_ANSWER_S):
+        self._wait(lambda: self.listens or self._control.refusal is not None, FIRST_ANSWER_S)
+        if not self.listens:
             because = self._control.obstacle or "start `ota_runner rx` there, or check --peer"
             raise RadioUnavailable(f"no receiver answers at {self._control.endpoint}: {because}")
 

@@ -44,7 +44,11 @@ class RadioFlowgraph(AbstractContextManager["RadioFlowgraph"]):
             blocks: whose errors end the flowgraph, besides the radio's.
             at_end: called when the flowgraph has ended; it must not refer to this object.
         """
-        self._blocks = (*blocks, *self._radio.blocks)
+        try:
+            self._blocks = (*blocks, *self._radio.blocks)
+        except BaseException:
+            self.close()
+            raise
         join(self._blocks)
         # Threads that still run Python blocks when the interpreter goes would abort the process.
         self._stop = weakref.finalize(self, _stop, self.flowgraph, self._radio, at_end)
