@@ -17,6 +17,9 @@ from scipy.signal import welch
 from semcom_calibration.gains import spread
 from semcom_calibration.result import Result
 
+SILENCE_DBFS = -300.0
+"""Stands for samples that are all the same."""
+
 GAINS = 8
 """Receive gains at which it is measured."""
 
@@ -34,7 +37,8 @@ class NoisePoint(Result):
 
     Attributes:
         gain_rx_db: as set.
-        power_dbfs: of each receive antenna.
+        power_dbfs: of each receive antenna; :data:`SILENCE_DBFS` where it is lost between the
+            converter's steps.
         density_dbfs_per_hz: likewise.
     """
 
@@ -96,4 +100,6 @@ def _at(bench: Bench, gain_db: float) -> NoisePoint:
 
 
 def _db(values: NDArray[np.float64]) -> tuple[float, ...]:
-    return tuple(round(float(10 * np.log10(max(value, 1e-30))), 3) for value in values)
+    return tuple(
+        round(float(10 * np.log10(max(value, 10 ** (SILENCE_DBFS / 10)))), 3) for value in values
+    )

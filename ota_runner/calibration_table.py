@@ -16,7 +16,7 @@ from semcom_calibration.dc_offset import DcOffset
 from semcom_calibration.gain_curve import GainCurve
 from semcom_calibration.iq_imbalance import IqImbalance
 from semcom_calibration.loopback_delay import LoopbackDelay
-from semcom_calibration.noise_floor import NoiseFloor
+from semcom_calibration.noise_floor import SILENCE_DBFS, NoiseFloor
 from semcom_calibration.procedures import PROCEDURES
 from semcom_calibration.profile import Profile
 from semcom_calibration.snr_table import SnrTable
@@ -48,6 +48,8 @@ def _noise_floor(found: NoiseFloor) -> list[str]:
         f"gain {point.gain_rx_db:g} dB: "
         + ", ".join(
             f"{power:.1f} dBFS, {density:.1f} dBFS/Hz"
+            if power > SILENCE_DBFS
+            else "less than a step"
             for power, density in zip(point.power_dbfs, point.density_dbfs_per_hz, strict=True)
         )
         for point in found.points
