@@ -96,13 +96,15 @@ class Air:
 
     def _link(self, source: AirPort, sink: AirPort, ends: tuple[int, int]) -> Link:
         config = self.config
-        return Link(
+        link = Link(
             config.channel,
             config.delay_s,
             sink.model.rx_channels,
             source.model.tx_channels,
             (config.seed, *ends),
         )
+        link.warm_up(_carriers(source, sink).step)
+        return link
 
     def close(self) -> None:
         """End; feeds that are open are closed."""

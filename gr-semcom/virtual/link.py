@@ -98,6 +98,18 @@ class Link:
         self._next += heard.shape[1]
         return pieces
 
+    def warm_up(self, step: float) -> None:
+        """Have compiled now what bursts will need, which takes seconds the first time.
+
+        Args:
+            step: as in :class:`Carriers`.
+        """
+        straight = self._fading is None and self._rx == self._tx
+        if straight and step == 1.0 and not self._delay_s:
+            return
+        channel = self._begin(0, Carriers(0.0, 1e6, step + 1e-9))  # not a whole sample's delay
+        channel.process(np.zeros((self._tx, 1), np.complex64))
+
     def _begin(self, first: int, carriers: Carriers) -> SampleChannel:
         """The channel of a burst that begins at sample ``first`` of the transmitter."""
         rate, step = carriers.rate_hz, carriers.step
