@@ -287,6 +287,31 @@ def test_bursts_cross_a_virtual_usrp(tmp_path: Path, program: Callable[[str], Pa
     assert psnr_db(load_picture(output / "0002.png"), original) > 25
 
 
+@grcc
+def test_a_picture_crosses_a_virtual_pluto(tmp_path: Path, program: Callable[[str], Path]) -> None:
+    images, output = small_pictures(tmp_path / "images", 1), tmp_path / "out"
+    compiled = program("pluto")
+    with VirtualRadios("--pluto", 1) as radios:
+        words = [f"--uri={radios.pluto_uri}", images, f"--output={output}", "--scheme=linear"]
+        words = [sys.executable, "-u", str(compiled), *words]
+        with subprocess.Popen(
+            words, env=without_screen(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as running:
+            deadline = time.monotonic() + 100
+            while not (output / "0000.png").exists() and time.monotonic() < deadline:
+                assert running.poll() is None
+                time.sleep(0.1)
+            running.send_signal(signal.SIGINT)
+            said, error = running.communicate(timeout=60)
+        assert running.returncode == 0, error
+        assert "pictures received: 1" in said
+        carrier = ["-o", "-c", "ad9361-phy", "altvoltage1", "powerdown"]
+        asked = ["iio_attr", "-u", radios.pluto_uri, *carrier]
+        assert subprocess.run(asked, capture_output=True, timeout=20).stdout == b"1\n"
+    original = sample_pictures()[0][1][:, :160, :200]
+    assert psnr_db(load_picture(output / "0000.png"), original) > 25
+
+
 CLOSED_LOOP = """
 import sys, time
 sys.path.insert(0, sys.argv.pop(1))

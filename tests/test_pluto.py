@@ -5,9 +5,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -26,8 +23,6 @@ from gnuradio.semcom.radios.pluto import PlutoConfig, PlutoRadio
 from gnuradio.semcom.radios.pluto_bench import open_bench
 
 from ota_runner.cli import execute
-from semcom_models.data import load_picture
-from semcom_models.metrics import psnr_db
 from semcom_virtual.processes import VirtualRadios
 
 iio = pytest.importorskip("iio")
@@ -345,41 +340,3 @@ def test_the_bench_plays_and_captures(pluto: VirtualRadios) -> None:
     )
     for quiet in (silence, again, heard[1:]):
         assert 10 * np.log10(np.mean(np.abs(quiet) ** 2)) < -60
-
-
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.mark.skipif(shutil.which("grcc") is None, reason="GNU Radio Companion is missing")
-def test_a_picture_crosses_the_flowgraph(
-    pluto: VirtualRadios, small_samples: Path, tmp_path: Path
-) -> None:
-    environment = os.environ | {
-        "GRC_BLOCKS_PATH": str(ROOT / "gr-semcom/grc"),
-        "HOME": str(tmp_path),
-    }
-    flowgraph = ROOT / "flowgraphs" / "pluto.grc"
-    subprocess.run(
-        ["grcc", "-o", tmp_path, flowgraph],
-        env=environment,
-        capture_output=True,
-        timeout=100,
-        check=True,
-    )
-    picture, output = small_samples / "astronaut.png", tmp_path / "received"
-    words = [f"--uri={pluto.pluto_uri}", f"--images={picture}", f"--output={output}"]
-    words += ["--scheme=linear", "--attenuation-db=25.25"]
-    command = [sys.executable, "-u", str(tmp_path / "pluto.py"), *words]
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as program:
-        deadline = time.monotonic() + 60
-        while not (output / "0000.png").exists() and time.monotonic() < deadline:
-            assert program.poll() is None
-            time.sleep(0.1)
-        assert not is_off(pluto.pluto_uri)
-        program.send_signal(signal.SIGINT)
-        said, error = program.communicate(timeout=60)
-    assert program.returncode == 0, error
-    assert "pictures received: 1" in said
-    assert psnr_db(load_picture(output / "0000.png"), load_picture(picture)) > 30

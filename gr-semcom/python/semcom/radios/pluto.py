@@ -263,7 +263,7 @@ class PlutoRadio(Radio):
         self._log_state("closed")
         if self._off is not None:
             self._off()
-        self._device.destroy_buffers()
+        self._device.end_streams()
 
     def _log_state(self, what: str) -> None:
         """Temperature and received power, into the log and the description."""

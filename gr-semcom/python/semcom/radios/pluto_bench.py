@@ -67,7 +67,7 @@ class PlutoBench:
 
     def __exit__(self, *raised: object) -> None:
         self._off()
-        self._device.destroy_buffers()
+        self._device.end_streams()
 
     @property
     def freq_hz(self) -> float:

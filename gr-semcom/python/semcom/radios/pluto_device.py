@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -57,6 +58,8 @@ class PlutoDevice:
         adi = library("adi")
         kind = adi.ad9361 if two else adi.Pluto
         self.adi = kind(uri_ctx=context)
+        # Left to Python, the context may go before its buffers, and libiio crashes.
+        self._streams = weakref.finalize(self, _end_streams, self.adi)
         self.adi.tx_enabled_channels = list(range(tx_antennas))
         self.adi.rx_enabled_channels = list(range(rx_antennas))
         self.limits = chip_limits(self.chip)
@@ -220,13 +223,9 @@ class PlutoDevice:
             if channel is not None and "hardwaregain" in channel.attrs:
                 channel.attrs["hardwaregain"].value = str(self.limits.gain_tx_db.low)
 
-    def destroy_buffers(self) -> None:
-        """End the streams of pyadi-iio, once no thread uses them.
-
-        Left to Python's own order at its end, the context may go first, and libiio crashes.
-        """
-        self.adi.rx_destroy_buffer()
-        self.adi.tx_destroy_buffer()
+    def end_streams(self) -> None:
+        """End pyadi-iio's streams for good, once no thread uses them; safe to call twice."""
+        self._streams()
 
     def _power_tx_lo(self, down: bool) -> None:
         attribute = self._phy.find_channel("altvoltage1", True).attrs["powerdown"]
@@ -305,6 +304,11 @@ class PlutoDevice:
         except OSError:
             return None
         return True
+
+
+def _end_streams(device: Any) -> None:
+    device.rx_destroy_buffer()
+    device.tx_destroy_buffer()
 
 
 def _is_gone(error: OSError) -> bool:
