@@ -158,6 +158,11 @@ class LinkProgram:
         self.process.communicate()
 
 
+def but_overflow(told: dict[str, Any]) -> dict[str, int]:
+    """Events that a loaded machine does not bring about by itself."""
+    return {kind: count for kind, count in told["events"].items() if kind != "overflow"}
+
+
 def until(condition: Any, timeout_s: float = 30.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
@@ -189,30 +194,28 @@ def test_a_picture_is_as_good_as_over_loopback(
 def test_two_antennas_faults_and_a_device_that_vanishes(uhd: VirtualRadios, backend: str) -> None:
     with LinkProgram(2, backend) as link:
         link.send()  # while functions are compiled, samples may be lost
-        before = link.send()["events"]
         first = link.send()
         assert first["snr_db"] > 22
         assert first["missed"] == 0
         assert first["device"]["receive"]["gain_db"] == [60, 60]
-        assert first["events"] == before
+        assert but_overflow(first) == {}
 
         uhd.fault("usrp0.late")
         assert link.send()["snr_db"] is None
         again = link.send()
         assert again["missed"] == 0
-        assert again["events"] == before | {"late": 1}
+        assert but_overflow(again) == {"late": 1}
 
         uhd.fault("usrp0.underflow:5000")
         torn = link.send()
         assert torn["missed"] > 0 or torn["snr_db"] < first["snr_db"] - 3
-        assert torn["events"] == before | {"late": 1, "underflow": 1}
+        assert but_overflow(torn) == {"late": 1, "underflow": 1}
 
         uhd.fault("usrp0.overflow:3000")
         dropped = link.send()
-        told = dropped["events"]
-        assert told == before | {"late": 1, "underflow": 1, "overflow": told["overflow"]}
-        assert told["overflow"] == before.get("overflow", 0) + 1
-        assert dropped["device"]["samples_lost"] >= first["device"]["samples_lost"] + 3000
+        assert but_overflow(dropped) == {"late": 1, "underflow": 1}
+        assert dropped["events"]["overflow"] > torn["events"].get("overflow", 0)
+        assert dropped["device"]["samples_lost"] >= torn["device"]["samples_lost"] + 3000
 
         command = [sys.executable, "-c", LINK, "1", backend]
         busy = subprocess.run(command, input="", capture_output=True, text=True, check=False)
@@ -223,7 +226,7 @@ def test_two_antennas_faults_and_a_device_that_vanishes(uhd: VirtualRadios, back
         lost = link.send()
         assert time.monotonic() - begun < 5
         assert re.search("does not answer any more|gives no samples|takes no samples", lost["lost"])
-        assert lost["events"] == told | {"lost_device": 1}
+        assert but_overflow(lost) == {"late": 1, "underflow": 1, "lost_device": 1}
         errors = link.end()
         assert link.process.returncode == 0, errors
     uhd.fault("usrp0.return")
