@@ -9,7 +9,12 @@ import pmt
 import pytest
 from gnuradio import blocks, gr
 from gnuradio.semcom import check, numerology
-from gnuradio.semcom.radios import RadioConfigError, open_radio
+from gnuradio.semcom.radios import (
+    RadioConfigError,
+    RadioOpenError,
+    open_radio,
+    pluto_discovery,
+)
 from gnuradio.semcom.radios.pluto_bursts import PlutoBursts
 from gnuradio.semcom.radios.pluto_limits import (
     AD9361,
@@ -158,3 +163,12 @@ def test_time_tells_losses_but_not_clocks_that_differ() -> None:
     now += 0.07
     assert losses.lost(10_000, now)
     assert not losses.lost(10_000, now + 0.01)
+
+
+def test_without_pyadi_iio_a_radio_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named '{name}'")
+
+    monkeypatch.setattr(pluto_discovery, "import_module", missing)
+    with pytest.raises(RadioOpenError, match=r"iio cannot be imported .*pip install pyadi-iio"):
+        open_radio("pluto", NARROW, uri="ip:this.is.never.opened")
