@@ -40,7 +40,7 @@ def is_table(path: Path) -> bool:
 def needed_files(package: str) -> set[str]:
     """What a package cannot work without, relative to its folder: modules, data, weights."""
     folder = ROOT / FOLDERS[package]
-    suffixes = {".py", ".yaml", ".jinja", ".safetensors", ".typed"}
+    suffixes = {".py", ".yaml", ".jinja", ".safetensors", ".typed", ".cpp", ".hpp"}
     return {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
