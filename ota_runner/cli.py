@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import os
 import shlex
 import signal
 import sys
@@ -84,6 +85,8 @@ def execute(arguments: list[str]) -> int:
     Returns:
         The exit code, see :class:`ota_runner.errors.ExitCode`.
     """
+    # Standard output is for results. GNU Radio reads this when it is first imported.
+    os.environ.setdefault("GR_CONF_LOG_LOG_FILE", "stderr")
     verbose = bool({"-v", "--verbose"} & set(arguments))
     words = [word for word in arguments if word not in ("-v", "--verbose")]
     try:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from gnuradio import gr
 from gnuradio.semcom.framer import Framer
@@ -18,6 +19,7 @@ from semcom_phy.channel_knowledge import ChannelKnowledge
 from semcom_phy.csi_feedback import CsiReports, Feedback
 from semcom_phy.exchange import Combiner, FloatArray, Precoder, Reception
 from semcom_phy.numerology import Numerology
+from semcom_phy.warm_up import warm_up
 
 _POLL_S = 0.01
 
@@ -126,6 +128,9 @@ class ReceiveHalf:
             radio: that receives.
             recorders: a block an antenna that takes the samples too; empty for none.
         """
+        if not radio.ends_with_input:
+            # A device does not wait while compiled functions are loaded.
+            warm_up(replace(radio.numerology, rx_antennas=radio.numerology.tx_antennas))
         source = self._corrected(flowgraph, radio)
         for antenna in range(self._antennas):
             flowgraph.connect((source, antenna), (self.receiver, antenna))

@@ -64,7 +64,11 @@ class RadioFlowgraph(AbstractContextManager["RadioFlowgraph"]):
         """
         if self.closed:
             raise RuntimeError("the link is closed")
-        check(self._blocks)
+        try:
+            check(self._blocks)
+        except Exception:
+            self._radio.check()  # where it is gone, that is why
+            raise
         self._radio.check()
 
     def drain(self) -> None:

@@ -18,6 +18,7 @@ from gnuradio.semcom.radios.base import (
 from gnuradio.semcom.radios.bench import Bench, GainRange
 from gnuradio.semcom.radios.corrections import Corrections
 from gnuradio.semcom.radios.device import require_leave_to_transmit
+from gnuradio.semcom.radios.transmit_guardian import TransmitGuardian
 from gnuradio.semcom.radios.usrp_api import uhd_api
 from gnuradio.semcom.radios.usrp_config import UsrpConfig, choose_usrp, device_address, find_usrp
 from gnuradio.semcom.radios.usrp_discovery import meaning
@@ -46,6 +47,14 @@ def turn_off(device: Any) -> None:
     """Lowest transmit gain on all channels of a ``MultiUSRP``."""
     for channel in range(device.get_tx_num_channels()):
         device.set_tx_gain(device.get_tx_gain_range(channel).start(), channel)
+
+
+def _turn_off_for_good(device: Any, guardian: TransmitGuardian) -> None:
+    try:
+        turn_off(device)
+    except RuntimeError:  # it is gone: the guardian tries when this program has ended
+        return
+    guardian.dismiss()
 
 
 def switch_off(config: UsrpConfig) -> None:
@@ -80,8 +89,12 @@ class UsrpBench(Bench):
         self._config, self._uhd = config, uhd_api()
         self.tx_antennas, self.rx_antennas = tx_antennas, rx_antennas
         self._device = open_device(chosen.address)
-        self._close = weakref.finalize(self, turn_off, self._device)
-        self.model, self.serial = chosen.name, chosen.found.get("serial", "")
+        found = chosen.found
+        self.model = found.get("product", chosen.model.name)
+        self.serial = found.get("serial", "")
+        own = config.model_copy(update={"serial": self.serial or config.serial})
+        guardian = TransmitGuardian(self.radio, own)
+        self._close = weakref.finalize(self, _turn_off_for_good, self._device, guardian)
         self.gain_tx = _gain_range(self._device.get_tx_gain_range(0))
         self.gain_rx = _gain_range(self._device.get_rx_gain_range(0))
         try:
