@@ -188,10 +188,14 @@ class SoapyRadio(Radio):
         """Open the device anew and turn its transmitters off.
 
         Raises:
-            RadioOpenError: it cannot be opened.
+            RadioOpenError: it cannot be opened, or does not answer.
         """
         assert isinstance(config, SoapyConfig)
-        SoapyDevice(find_device(config.device)).turn_off()
+        device = SoapyDevice(find_device(config.device))
+        try:
+            device.turn_off()
+        except RuntimeError as error:
+            raise RadioOpenError(f"{device.name} cannot be turned off: {error}") from error
 
     def transmitted(self, sent: int) -> bool:
         if self._sink is None or not self._has_taken(sent):

@@ -72,7 +72,7 @@ def watch(radio: str, options: str) -> int:
         try:
             kind.switch_off(config)
             return 0
-        except OSError:  # a driver may keep the device for some seconds after its program's end
+        except Exception:  # a driver may keep the device for some seconds after its program's end
             if time.monotonic() > deadline:
                 return 1
             time.sleep(_AGAIN_S)

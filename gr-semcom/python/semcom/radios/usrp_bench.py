@@ -61,9 +61,14 @@ def switch_off(config: UsrpConfig) -> None:
     """Open a device anew and turn its transmitters off.
 
     Raises:
-        RadioOpenError: it cannot be opened.
+        RadioOpenError: it cannot be opened, or does not answer.
     """
-    turn_off(open_device(device_address(config, find_usrp(config))))
+    address = device_address(config, find_usrp(config))
+    device = open_device(address)
+    try:
+        turn_off(device)
+    except RuntimeError as error:
+        raise RadioOpenError(f"USRP ({address}): {meaning(str(error), address)}") from error
 
 
 class UsrpBench(Bench):
