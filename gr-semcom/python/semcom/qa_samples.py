@@ -2,7 +2,10 @@
 """Samples between flowgraphs over ZMQ: none lost, none taken for what they are not."""
 
 import json
+import signal as signals
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -15,6 +18,7 @@ import pmt
 import pytest
 import zmq
 from gnuradio import blocks, gr
+from gnuradio.semcom import sample_socket
 from gnuradio.semcom.curve_keys import make_keys
 from gnuradio.semcom.feedback_order import SILENCE_S
 from gnuradio.semcom.guard import Arrays, GuardedBlock, check
@@ -28,6 +32,7 @@ from gnuradio.semcom.sample_message import (
 from gnuradio.semcom.sample_order import SampleCounters, SampleOrder
 from gnuradio.semcom.sample_pace import SamplePace
 from gnuradio.semcom.sample_sink import SampleSink
+from gnuradio.semcom.sample_socket import SampleSender
 from gnuradio.semcom.sample_source import SampleSource
 from hypothesis import given
 from hypothesis import strategies as st
@@ -304,7 +309,8 @@ def test_what_is_lost_is_zeros_and_what_is_foreign_nothing(receiving: Receiving)
     context.destroy(linger=0)
 
 
-def test_a_receiver_that_is_slow_loses_nothing() -> None:
+def test_a_receiver_that_is_slow_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample_socket, "_SILENCE_MS", 600)
     source = SampleSource("tcp://127.0.0.1:*", 1, RATE)
     source.listen()
     flowgraph = gr.top_block()
@@ -316,6 +322,7 @@ def test_a_receiver_that_is_slow_loses_nothing() -> None:
         before = sink.samples_in
         time.sleep(0.3)
     assert before < 3_000_000
+    time.sleep(1.5)  # longer than twice the silence after which a receiver is given up
     receiver = gr.top_block()
     keep = blocks.vector_sink_c()
     receiver.connect(source, keep)
@@ -325,6 +332,33 @@ def test_a_receiver_that_is_slow_loses_nothing() -> None:
     receiver.stop()
     receiver.wait()
     np.testing.assert_array_equal(np.array(keep.data(), np.complex64), signal(1, 3_000_000)[0])
+    assert source.counters == SampleCounters(sessions=1)
+
+
+CHILD = """
+import time
+from gnuradio.semcom.sample_socket import SampleListener
+listener = SampleListener("tcp://127.0.0.1:*")
+print(listener.endpoint, flush=True)
+while True:
+    if listener.take() is not None:
+        print("taken", flush=True)
+"""
+
+
+def test_a_receiver_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample_socket, "_SILENCE_MS", 600)
+    command = [sys.executable, "-c", CHILD]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as receiver:
+        assert receiver.stdout is not None
+        sender = SampleSender(receiver.stdout.readline().strip())
+        until(lambda: sender.send(message(0)))
+        assert receiver.stdout.readline() == "taken\n"
+        receiver.send_signal(signals.SIGSTOP)
+        # The system still takes for it what would not fill a pipe for long.
+        until(lambda: not sender.send(message(4)))
+        receiver.kill()
+    sender.close()
 
 
 def test_a_paced_sink_is_no_faster_than_its_rate(receiving: Receiving) -> None:

@@ -16,6 +16,7 @@ _WAITING = 8
 _POLL_MS = 50
 _LINGER_MS = 1000
 _SILENCE_MS = 3000
+_NEVER_MS = 2**31 - 1
 
 
 class SampleSender:
@@ -87,6 +88,10 @@ class SampleListener:
         self._socket: zmq.Socket[bytes] = self._context.socket(zmq.PULL)
         self._socket.set_hwm(_WAITING)
         self._socket.setsockopt(zmq.MAXMSGSIZE, LARGEST_BYTES)
+        # A full pipe is not read from, so that the sender's pings wait behind its samples: signs of
+        # life of our own tell it that we are there. We cannot know whether it is.
+        self._socket.setsockopt(zmq.HEARTBEAT_IVL, _SILENCE_MS // 3)
+        self._socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, _NEVER_MS)
         self._authenticator = None if keys is None else keys.admit(self._context)
         if keys is not None:
             keys.bind(self._socket)
