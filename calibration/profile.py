@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -127,7 +128,7 @@ class Profile(Result):
         return None
 
     def corrections(self, gain_rx_db: float | None, rx_antennas: int) -> Corrections:
-        """What driver and link apply.
+        """What driver and link apply; but for frequencies, see :func:`frequency_limits`.
 
         Args:
             gain_rx_db: receive gain; None where the device changes it, and its DC offset with it.
@@ -139,9 +140,25 @@ class Profile(Result):
             dc=found.dc[:rx_antennas],
             image=found.image[:rx_antennas],
             highest_gain_tx_db=self.limits.highest_gain_tx_db,
-            lowest_freq_hz=self.limits.lowest_freq_hz,
-            highest_freq_hz=self.limits.highest_freq_hz,
         )
+
+
+def frequency_limits(profiles: Iterable[Profile]) -> Corrections:
+    """Where a device may radiate by all of its profiles: what none of them forbids.
+
+    Args:
+        profiles: of one device.
+
+    Returns:
+        The highest of the lowest frequencies and the lowest of the highest; None where no profile
+        has any.
+    """
+    limits = [profile.limits for profile in profiles]
+    lows = [one.lowest_freq_hz for one in limits if one.lowest_freq_hz is not None]
+    highs = [one.highest_freq_hz for one in limits if one.highest_freq_hz is not None]
+    return Corrections(
+        lowest_freq_hz=max(lows, default=None), highest_freq_hz=min(highs, default=None)
+    )
 
 
 def make_profile(calibration: Calibration, cabled_db: float | None) -> Profile:

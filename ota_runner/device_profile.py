@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from ota_runner.console import say
 from ota_runner.errors import UsageError
 from semcom_calibration.gains import settable
-from semcom_calibration.profile import Profile, ProfileError, read_profile
+from semcom_calibration.profile import Profile, ProfileError, frequency_limits, read_profile
 from semcom_calibration.profile_folder import default_folder, profiles_in
 from semcom_phy.impairments import frame_power
 from semcom_phy.numerology import Numerology
@@ -71,8 +71,8 @@ def apply_profile(
 
     Returns:
         The options with their gains, what link and driver correct, and which profile was used.
-        The options as they are and None where there is none that holds; where the device has one,
-        its limits of frequency count all the same.
+        The options as they are and None where there is none that holds. The limits of frequency
+        are those of all profiles of the device together, see :func:`limits_of_device`.
 
     Raises:
         UsageError: the profile named is none, or of another device, frequency or rate; or an SNR
@@ -83,24 +83,45 @@ def apply_profile(
         if profile is not None:
             raise UsageError(f"--profile: --radio {radio_name} is no device that has a profile")
         return options, Corrections(), None
+    folder = profiles or default_folder()
     if profile is not None:
         named = _named(profile, radio_name, options, numerology)
-        return _apply(profile, named, _as_wired(options, named), snr_db, numerology)
-    own = _own(radio_name, options, profiles or default_folder())
+        others = [one for _, one in _of_radio(radio_name, folder) if one.serial == named.serial]
+        allowed = frequency_limits([named, *others])
+        wired = _as_wired(options, named)
+        return _apply(profile, named, wired, snr_db, numerology, allowed)
+    own = _own(radio_name, options, folder)
+    allowed = frequency_limits(one for _, one in own)
     for path, one in own:
         if _problem(one, options, numerology) is None:
-            return _apply(path, one, options, snr_db, numerology)
-    if not own:
-        return options, Corrections(), None
-    path, latest = own[0]
-    why = _problem(latest, options, numerology)
-    say(f"--radio {radio_name}: profile {path.name} is not used: {why}")
-    limits = latest.limits
-    # Where a device may radiate does not depend on where it was calibrated.
-    allowed = Corrections(
-        lowest_freq_hz=limits.lowest_freq_hz, highest_freq_hz=limits.highest_freq_hz
-    )
+            return _apply(path, one, options, snr_db, numerology, allowed)
+    if own:
+        path, latest = own[0]
+        why = _problem(latest, options, numerology)
+        say(f"--radio {radio_name}: profile {path.name} is not used: {why}")
     return options, allowed, None
+
+
+def limits_of_device(
+    radio_name: str, options: DeviceConfig, profiles: Path | None = None
+) -> Corrections:
+    """Where the device that options name may radiate, by all of its profiles.
+
+    It does not depend on where, how fast or with which antennas the device was calibrated.
+
+    Args:
+        radio_name: as in ``--radio``.
+        options: of the radio, validated.
+        profiles: folder of them; None for the user's.
+
+    Returns:
+        The limits of frequency, see :func:`semcom_calibration.profile.frequency_limits`.
+
+    Raises:
+        RadioOpenError: there is no such device.
+    """
+    own = _own(radio_name, options, profiles or default_folder())
+    return frequency_limits(one for _, one in own)
 
 
 def _problem(profile: Profile, options: DeviceConfig, numerology: Numerology) -> str | None:
@@ -137,12 +158,17 @@ def _as_wired(options: DeviceConfig, profile: Profile) -> DeviceConfig:
     return options.model_copy(update={"cabled_db": cabled_db})
 
 
-def _own(radio_name: str, options: DeviceConfig, folder: Path) -> list[tuple[Path, Profile]]:
-    """The profiles in a folder that are of the device, the latest first."""
+def _of_radio(radio_name: str, folder: Path) -> list[tuple[Path, Profile]]:
+    """The profiles in a folder that are of such radios, the latest first."""
     found, problems = profiles_in(folder)
     for problem in problems:
         say(f"not used: {problem}")
-    found = [one for one in found if one[1].radio == radio_name]
+    return [one for one in found if one[1].radio == radio_name]
+
+
+def _own(radio_name: str, options: DeviceConfig, folder: Path) -> list[tuple[Path, Profile]]:
+    """The profiles in a folder that are of the device, the latest first."""
+    found = _of_radio(radio_name, folder)
     if not found:
         return []  # looking for the device would take a while
     serial = radio_class(radio_name).serial_number(options)
@@ -155,6 +181,7 @@ def _apply(
     options: DeviceConfig,
     snr_db: float | None,
     numerology: Numerology,
+    allowed: Corrections,
 ) -> tuple[DeviceConfig, Corrections, ProfileUse]:
     gain_rx_db, gain_tx_db = options.gain_rx_db, options.gain_tx_db
     if gain_rx_db is None and _sets_gain_rx(options):
@@ -173,7 +200,12 @@ def _apply(
         gain_rx_db if options.gain_rx_db is None else None,
     )
     chosen = options.model_copy(update={"gain_tx_db": gain_tx_db, "gain_rx_db": gain_rx_db})
-    return chosen, profile.corrections(gain_rx_db, numerology.rx_antennas), use
+    corrections = replace(
+        profile.corrections(gain_rx_db, numerology.rx_antennas),
+        lowest_freq_hz=allowed.lowest_freq_hz,
+        highest_freq_hz=allowed.highest_freq_hz,
+    )
+    return chosen, corrections, use
 
 
 def _sets_gain_rx(options: DeviceConfig) -> bool:

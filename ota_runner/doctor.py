@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -39,6 +40,10 @@ def command(
     antennas: Annotated[
         str | None, typer.Option("--antennas", help="transmit x receive; default 1x1")
     ] = None,
+    profiles: Annotated[
+        Path | None,
+        typer.Option("--profiles", help="folder of calibration profiles; their limits count"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
     **options: Any,
 ) -> None:
@@ -54,7 +59,7 @@ def command(
     tested, failed = None, None
     if settings is not None:
         try:
-            tested = _self_test(settings)
+            tested = _self_test(settings, profiles)
             found += tested.findings()
         except RadioUnavailable as error:
             failed = error
@@ -72,10 +77,11 @@ def _settings(given: Layer) -> Settings:
     return resolve([given], options)
 
 
-def _self_test(settings: Settings) -> SelfTest:
+def _self_test(settings: Settings, profiles: Path | None) -> SelfTest:
     from gnuradio.semcom import radios
     from gnuradio.semcom.radios.device import DeviceConfig
 
+    from ota_runner.device_profile import limits_of_device
     from ota_runner.doctor_self_test import self_test
 
     name, config = settings.run.radio, settings.radio
@@ -84,7 +90,8 @@ def _self_test(settings: Settings) -> SelfTest:
     sends = config.i_have_a_licence or config.cabled_db is not None
     try:
         with interrupted_once():
-            radio = radios.open_radio(name, numerology, **config.model_dump())
+            allowed = limits_of_device(name, config, profiles)
+            radio = radios.open_radio(name, numerology, allowed, **config.model_dump())
             return self_test(radio, numerology, sends)
     except radios.RadioConfigError as error:
         raise UsageError(str(error)) from error

@@ -14,7 +14,7 @@ from gnuradio.semcom.radios.device import DeviceConfig
 from gnuradio.semcom.radios.loopback import LoopbackConfig
 
 from ota_runner import device_profile
-from ota_runner.device_profile import apply_profile
+from ota_runner.device_profile import apply_profile, limits_of_device
 from ota_runner.errors import UsageError
 from semcom_phy.numerology import NARROW
 
@@ -205,3 +205,25 @@ def test_a_radio_that_is_no_device(tmp_path: Path) -> None:
     assert apply_profile("loopback", options, 10.0, NARROW)[0] is options
     with pytest.raises(UsageError, match="loopback is no device"):
         apply_profile("loopback", options, 10.0, NARROW, profile=write(tmp_path))
+
+
+def test_the_limits_of_all_profiles_of_a_device_hold(tmp_path: Path) -> None:
+    """Also with the latest that holds, with one that is named, and with none that holds."""
+    write(tmp_path, "low.yaml", limits={"lowest_freq_hz": 2.4e9}, rate_hz=5e6)
+    write(tmp_path, "lower.yaml", limits={"lowest_freq_hz": 2.3e9, "highest_freq_hz": 2.46e9})
+    write(tmp_path, "other.yaml", serial="F00", limits={"highest_freq_hz": 1e9})
+    latest = write(tmp_path, "latest.yaml", date="2026-12-01T00:00:00Z")
+    (tmp_path / "folder").mkdir()
+    elsewhere = write(tmp_path / "folder", limits={"lowest_freq_hz": 2.41e9})
+    options = asked(gain_rx_db=40.0, gain_tx_db=3.0)
+    for named, rate, low in (
+        (None, 1e6, 2.4e9),
+        (None, 3e6, 2.4e9),
+        (latest, 1e6, 2.4e9),
+        (elsewhere, 1e6, 2.41e9),
+    ):
+        numerology = replace(NARROW, sample_rate=rate)
+        _, found, _ = apply_profile("usrp", options, None, numerology, named, tmp_path)
+        assert (found.lowest_freq_hz, found.highest_freq_hz) == (low, 2.46e9)
+    allowed = limits_of_device("usrp", options, tmp_path)
+    assert allowed == Corrections(lowest_freq_hz=2.4e9, highest_freq_hz=2.46e9)

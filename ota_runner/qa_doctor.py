@@ -7,13 +7,15 @@ import json
 from pathlib import Path
 
 import pytest
+from gnuradio.semcom import radios
+from gnuradio.semcom.radios import Corrections, RadioOpenError
 
-from ota_runner import doctor, doctor_software
+from ota_runner import device_profile, doctor, doctor_software
 from ota_runner.cli import execute
 from ota_runner.doctor_finding import Finding, ProbeFailedError, probe
 from ota_runner.doctor_self_test import SelfTest, receiver_factor
 from ota_runner.doctor_system import NETWORK_BUFFER, system
-from semcom_phy.numerology import NARROW
+from semcom_phy.numerology import NARROW, Numerology
 from semcom_virtual.processes import VirtualRadios
 
 
@@ -155,6 +157,26 @@ def test_a_radio_that_is_there_is_tested(capsys: pytest.CaptureFixture[str]) -> 
     assert test["underflow"] == test["overflow"] == 0
     names = [finding["name"] for finding in result["findings"]]
     assert names[-3:] == ["pluto receives", "pluto sends", "receiver"]
+
+
+@pytest.mark.usefixtures("bare")
+def test_limits_of_the_devices_profiles_hold(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    opened: list[Corrections] = []
+
+    def refuse(name: str, numerology: Numerology, corrections: Corrections, **_: object) -> None:
+        opened.append(corrections)
+        raise RadioOpenError("no device")
+
+    def limits(name: str, config: object, profiles: Path | None) -> Corrections:
+        assert (name, profiles) == ("pluto", tmp_path)
+        return Corrections(highest_freq_hz=1e9)
+
+    monkeypatch.setattr(radios, "open_radio", refuse)
+    monkeypatch.setattr(device_profile, "limits_of_device", limits)
+    assert execute(["doctor", "--radio", "pluto", "--profiles", str(tmp_path)]) == 3
+    assert opened == [Corrections(highest_freq_hz=1e9)]
 
 
 @pytest.mark.usefixtures("bare")

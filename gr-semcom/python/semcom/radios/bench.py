@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from gnuradio.semcom.radios.base import RadioConfig
+from gnuradio.semcom.radios.corrections import Corrections
 
 from semcom_phy.exchange import ComplexArray
 
@@ -80,5 +81,6 @@ class Bench(AbstractContextManager["Bench"], Protocol):
         ...
 
 
-OpenBench = Callable[[RadioConfig, float, int, int], Bench]
-"""``open_bench(config, rate_hz, tx_antennas, rx_antennas)`` of a driver's ``*_bench`` module."""
+OpenBench = Callable[[RadioConfig, float, int, int, Corrections], Bench]
+"""``open_bench(config, rate_hz, tx_antennas, rx_antennas, corrections)`` of a driver's ``*_bench``
+module; of the corrections only the limits count."""

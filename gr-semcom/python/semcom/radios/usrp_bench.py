@@ -78,6 +78,7 @@ class UsrpBench(Bench):
         config: of the device.
         rate_hz: samples a second.
         tx_antennas, rx_antennas: that are used.
+        corrections: with the limits of the device's profiles.
 
     Raises:
         RadioConfigError: an option out of the device's range, or no leave to transmit.
@@ -87,10 +88,15 @@ class UsrpBench(Bench):
     radio = "usrp"
 
     def __init__(
-        self, config: UsrpConfig, rate_hz: float, tx_antennas: int, rx_antennas: int
+        self,
+        config: UsrpConfig,
+        rate_hz: float,
+        tx_antennas: int,
+        rx_antennas: int,
+        corrections: Corrections,
     ) -> None:
         chosen = choose_usrp(config, rate_hz, tx_antennas, rx_antennas)
-        require_leave_to_transmit(self.radio, config, chosen.gain_tx_db, Corrections())
+        require_leave_to_transmit(self.radio, config, chosen.gain_tx_db, corrections)
         self._config, self._uhd = config, uhd_api()
         self.tx_antennas, self.rx_antennas = tx_antennas, rx_antennas
         self._device = open_device(chosen.address)
@@ -237,7 +243,13 @@ def _gain_range(limits: Any) -> GainRange:
     return GainRange(limits.start(), limits.stop(), limits.step())
 
 
-def open_bench(config: RadioConfig, rate_hz: float, tx_antennas: int, rx_antennas: int) -> Bench:
+def open_bench(
+    config: RadioConfig,
+    rate_hz: float,
+    tx_antennas: int,
+    rx_antennas: int,
+    corrections: Corrections | None = None,
+) -> Bench:
     """A bench, see :data:`gnuradio.semcom.radios.bench.OpenBench`.
 
     Raises:
@@ -245,4 +257,4 @@ def open_bench(config: RadioConfig, rate_hz: float, tx_antennas: int, rx_antenna
         RadioOpenError: no such device.
     """
     assert isinstance(config, UsrpConfig)
-    return UsrpBench(config, rate_hz, tx_antennas, rx_antennas)
+    return UsrpBench(config, rate_hz, tx_antennas, rx_antennas, corrections or Corrections())
