@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import gc
 import json
 import math
 import subprocess
@@ -11,16 +13,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pmt
 import pytest
 from gnuradio import blocks, gr
 from gnuradio.semcom import numerology
-from gnuradio.semcom.radios import RadioLostError, open_radio
+from gnuradio.semcom.radios import RadioLostError, RadioOpenError, open_radio
 from gnuradio.semcom.radios.bench import Bench
 from gnuradio.semcom.radios.pluto import PlutoConfig, PlutoRadio
 from gnuradio.semcom.radios.pluto_bench import open_bench
+from gnuradio.semcom.radios.pluto_device import PlutoDevice
 
 from ota_runner.cli import execute
 from semcom_virtual.processes import VirtualRadios
@@ -189,6 +193,20 @@ def test_a_setting_that_is_not_taken_is_told(
     assert any(said in line for line in lines), lines
 
 
+def test_a_value_that_cannot_be_read_back_is_the_devices_fault(
+    stock: VirtualRadios, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: object) -> str:
+        raise OSError(errno.EIO, "Input/output error")
+
+    attribute = type("Attribute", (), {"value": property(gone, lambda _, value: None)})()
+    channel = SimpleNamespace(attrs={"powerdown": attribute})
+    device = PlutoDevice(stock.pluto_uri, None)
+    monkeypatch.setattr(device, "_phy", SimpleNamespace(find_channel=lambda *_: channel))
+    with pytest.raises(RadioOpenError, match=r"power-down .* 0: Input/output error"):
+        device.switch_transmitter_on()
+
+
 def after_pictures(folder: Path, count: int, action: Callable[[], None]) -> threading.Thread:
     """Do something in the middle of the picture after ``count`` ones."""
     done = folder / "images.jsonl"
@@ -252,6 +270,7 @@ def test_a_killed_program_leaves_the_transmitter_off(pluto: VirtualRadios) -> No
     deadline = time.monotonic() + 60
     while not is_off(pluto.pluto_uri) and time.monotonic() < deadline:
         time.sleep(0.1)
+    assert is_off(pluto.pluto_uri)
 
 
 def sending_bursts(radio: PlutoRadio) -> gr.top_block:
@@ -316,6 +335,22 @@ def test_a_device_that_hangs_is_told_within_seconds(backend: str, pluto: Virtual
         radio.close()
     assert radio.events.lost_device == 1
     time.sleep(max(0.0, begun + 4 - time.monotonic()))
+
+
+def buffers_alive() -> int:
+    gc.collect()
+    return sum(type(one) is iio.Buffer for one in gc.get_objects())
+
+
+def test_the_error_of_a_lost_pluto_keeps_no_buffer() -> None:
+    before = buffers_alive()
+    with VirtualRadios("--pluto", 1) as radios:
+        bench = open_bench(PlutoConfig(uri=radios.pluto_uri, cabled_db=60), 1e6, 1, 1)
+        radios.fault("vanish")
+        with pytest.raises(RadioLostError, match="is gone") as caught, bench:
+            bench.capture(50_000)
+    assert caught.value.__cause__ is not None
+    assert buffers_alive() == before
 
 
 def test_the_bench_plays_and_captures(pluto: VirtualRadios) -> None:

@@ -14,7 +14,7 @@ from gnuradio import gr
 from gnuradio.semcom.guard import Arrays, GuardedBlock
 from gnuradio.semcom.radios.base import RadioEvents, RadioOpenError
 from gnuradio.semcom.radios.pluto_bursts import PlutoBursts
-from gnuradio.semcom.radios.pluto_device import PlutoDevice
+from gnuradio.semcom.radios.pluto_device import PlutoDevice, without_frames
 from gnuradio.semcom.radios.pluto_stream import (
     ADC_FULL_SCALE,
     LossesByTime,
@@ -238,7 +238,7 @@ class AdiBuffers(GuardedBlock):
             raise RadioOpenError(
                 f"the device at {self._device.uri} takes no samples: {error.strerror or error}: "
                 "end other programs that use it, or restart it"
-            ) from error
+            ) from without_frames(error)
 
     def forecast(self, noutput_items: int, ninputs: int) -> list[int]:
         return [self._size] * ninputs
@@ -250,7 +250,7 @@ class AdiBuffers(GuardedBlock):
         try:
             self._send(buffer)
         except OSError as error:
-            raise self._lost(error) from error
+            raise self._lost(error) from without_frames(error)
         for port in range(len(inputs)):
             self.consume(port, self._size)
         return 0

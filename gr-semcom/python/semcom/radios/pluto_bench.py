@@ -12,7 +12,7 @@ from gnuradio.semcom.radios.bench import GainRange
 from gnuradio.semcom.radios.corrections import Corrections
 from gnuradio.semcom.radios.device import require_leave_to_transmit
 from gnuradio.semcom.radios.pluto import PlutoConfig
-from gnuradio.semcom.radios.pluto_device import RX_DATA, PlutoDevice
+from gnuradio.semcom.radios.pluto_device import RX_DATA, PlutoDevice, without_frames
 from gnuradio.semcom.radios.pluto_limits import default_buffer_size
 from gnuradio.semcom.radios.pluto_stream import ADC_FULL_SCALE, to_converter
 from gnuradio.semcom.radios.pluto_switch_off import off_at_the_end
@@ -108,7 +108,7 @@ class PlutoBench:
         try:
             self._device.adi.tx(whole[0] if self.tx_antennas == 1 else list(whole))
         except OSError as error:
-            raise self._lost(error) from error
+            raise self._lost(error) from without_frames(error)
 
     def _hear(self) -> Iterator[ComplexArray]:
         """Buffers ``[antennas, n]`` from now on, without gaps."""
@@ -117,7 +117,7 @@ class PlutoBench:
             try:
                 heard = np.asarray(self._device.adi.rx(), np.complex64)
             except OSError as error:
-                raise self._lost(error) from error
+                raise self._lost(error) from without_frames(error)
             yield heard.reshape(self.rx_antennas, -1) / np.float32(ADC_FULL_SCALE)
 
     @staticmethod

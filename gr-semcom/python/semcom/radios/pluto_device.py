@@ -105,8 +105,16 @@ class PlutoDevice:
         self._require("sample rate", self.limits.rate_hz, rate_hz)
         asked, tolerance = round(rate_hz), max(1.0, rate_hz * _RATE_TOLERANCE)
         enabled = self._read(self._phy.find_channel("out", False), "voltage_filter_fir_en")
-        same = enabled == "1" and abs(float(self.adi.sample_rate) - asked) <= tolerance
+        same = enabled == "1" and abs(self._rate_hz() - asked) <= tolerance
         return self._set("sample_rate", asked, "sample rate", "S/s", tolerance, write=not same)
+
+    def _rate_hz(self) -> float:
+        try:
+            return float(self.adi.sample_rate)
+        except OSError as error:
+            raise RadioOpenError(
+                f"the device at {self.uri} does not tell its sample rate: {error.strerror or error}"
+            ) from error
 
     def set_tx_freq_hz(self, freq_hz: float) -> float:
         """Tune the transmitter; what was read back."""
@@ -134,7 +142,7 @@ class PlutoDevice:
             self.limits.bandwidth_hz, "voltage0", output, "rf_bandwidth_available"
         )
         if bandwidth_hz is None:
-            bandwidth_hz = min(max(float(self.adi.sample_rate), limits.low), limits.high)
+            bandwidth_hz = min(max(self._rate_hz(), limits.low), limits.high)
         self._require(what, limits, bandwidth_hz)
         value, tolerance = round(bandwidth_hz), bandwidth_hz * _BANDWIDTH_TOLERANCE
         return self._set(name, value, what, "Hz", tolerance)
@@ -191,7 +199,7 @@ class PlutoDevice:
             raise RadioOpenError(
                 f"the device at {self.uri} gives no samples: {error.strerror or error}: end other "
                 "programs that use it, or restart it"
-            ) from error
+            ) from without_frames(error)
         self.adi.rx_destroy_buffer()
 
     def switch_transmitter_on(self) -> None:
@@ -231,11 +239,12 @@ class PlutoDevice:
         attribute = self._phy.find_channel("altvoltage1", True).attrs["powerdown"]
         asked = "1" if down else "0"
 
-        def write() -> None:
+        def write() -> str:
             attribute.value = asked
+            return str(attribute.value).strip()
 
-        self._try("power-down of the transmitter's carrier", asked, write)
-        self._same("power-down of the transmitter's carrier", asked, str(attribute.value).strip())
+        what = "power-down of the transmitter's carrier"
+        self._same(what, asked, self._try(what, asked, write))
 
     def _require(self, what: str, limits: Range, value: float) -> None:
         problem = limits.problem(what, value)
@@ -304,6 +313,15 @@ class PlutoDevice:
         except OSError:
             return None
         return True
+
+
+def without_frames(error: OSError) -> OSError:
+    """An error of a stream, fit to be a cause.
+
+    The frames of its traceback hold pylibiio's buffer. Whoever keeps what is raised would keep the
+    buffer until its context is gone, and libiio crashes.
+    """
+    return error.with_traceback(None)
 
 
 def _end_streams(device: Any) -> None:
