@@ -2,7 +2,10 @@
 """What is asked of a USRP is checked before it is opened; what UHD says is understood."""
 
 import re
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pmt
 import pytest
@@ -13,6 +16,7 @@ from gnuradio.semcom.radios.usrp_config import UsrpConfig, choose_usrp
 from gnuradio.semcom.radios.usrp_discovery import choose, meaning
 from gnuradio.semcom.radios.usrp_events import UsrpEvents
 from gnuradio.semcom.radios.usrp_models import MODELS, model_of
+from gnuradio.semcom.radios.usrp_streams import UsrpSettings, _set_up
 
 B210 = {"type": "b200", "product": "B210", "serial": "30AB12"}
 X310 = {"type": "x300", "product": "X310", "serial": "F00", "addr": "192.168.10.2"}
@@ -138,6 +142,50 @@ def test_what_concerns_both_channels_counts_once() -> None:
             events._on_event(event(code, channel))
     events._on_event(event("underflow_in_packet", 1))
     assert (events.sent, events.underflow, len(late)) == (1, 3, 2)
+
+
+SETTINGS = UsrpSettings(
+    "serial=1", 1, 1e6, 2.4e9, 80.0, "FOO", None, None, None, None, "sc16", "gr-uhd"
+)
+
+
+def opened(rate_hz: float = 1e6, gain_db: float = 0.0) -> Any:
+    """A stand-in for gr-uhd's block."""
+    everything = SimpleNamespace(start=lambda: 0.0, stop=lambda: 1e10)
+    device = MagicMock()
+    for what in ("freq", "gain", "bandwidth"):
+        getattr(device, f"get_{what}_range").return_value = everything
+    device.get_antennas.return_value = ["TX/RX"]
+    device.get_samp_rate.return_value = rate_hz
+    device.get_gain.return_value = gain_db
+    return device
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "antenna", "said"),
+    [(1e6, "FOO", "--antenna-tx FOO: this device has TX/RX"), (1.1e6, "TX/RX", "--rate 1100000")],
+)
+def test_what_is_refused_has_no_gain_yet(rate_hz: float, antenna: str, said: str) -> None:
+    device, settings = opened(rate_hz), replace(SETTINGS, antenna=antenna)
+    with pytest.raises(RadioConfigError, match=said):
+        _set_up(device, settings, "--gain-tx", "--antenna-tx")
+    device.set_gain.assert_not_called()
+
+
+def test_a_channel_that_is_not_there_is_told() -> None:
+    device = opened()
+    device.get_freq_range.side_effect = IndexError("multi_usrp: no channel 1")
+    with pytest.raises(RadioConfigError, match="radio 'usrp': multi_usrp: no channel 1"):
+        _set_up(device, SETTINGS, "--gain-tx", "--antenna-tx")
+
+
+def test_without_a_guardian_it_is_turned_off_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config_module, "find", lambda hint: [B210])
+    radio: Any = open_radio("usrp", numerology("narrow"))
+    radio._sink = MagicMock()
+    radio._sink.timer.late, radio._sink.events.underflow = 0, 0
+    radio.close()
+    radio._sink.turn_off.assert_called_once()
 
 
 def test_without_leave_nothing_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Annotated, Any
 
 from gnuradio import gr
@@ -18,7 +19,13 @@ from gnuradio.semcom.radios.device import DeviceConfig, Finite, require_leave_to
 from gnuradio.semcom.radios.gap_filler import GapFiller, samples_of_a_pause
 from gnuradio.semcom.radios.progress import Progress
 from gnuradio.semcom.radios.soapy_bursts import SoapyBursts
-from gnuradio.semcom.radios.soapy_device import RECEIVE, TRANSMIT, SoapyDevice, find_device
+from gnuradio.semcom.radios.soapy_device import (
+    RECEIVE,
+    TRANSMIT,
+    SoapyDevice,
+    errors_of_soapy,
+    find_device,
+)
 from gnuradio.semcom.radios.soapy_writer import SoapyWriter
 from gnuradio.semcom.radios.transmit_guardian import TransmitGuardian
 from gnuradio.semcom.radios.whole_bursts import full_scale
@@ -123,7 +130,8 @@ class SoapyRadio(Radio):
         self._options = config
         self._device = SoapyDevice(find_device(config.device))
         if config.clock_source is not None:
-            self._device.set_clock_source(config.clock_source)
+            with self._refused():
+                self._device.set_clock_source(config.clock_source)
         self._actual: dict[str, Any] = {}
         self._sink: SoapySink | None = None
         self._source: SoapySource | None = None
@@ -135,18 +143,19 @@ class SoapyRadio(Radio):
     def sink(self) -> gr.basic_block:
         if self._sink is None:
             antennas = self.numerology.tx_antennas
-            gain_db = self._options.gain_tx_db
-            if gain_db is None:
-                gain_db = self._device.default_gain_db(TRANSMIT)
+            gain_db = self._gain_db(TRANSMIT, self._options.gain_tx_db)
             require_leave_to_transmit(self.name, self._options, gain_db, self.corrections)
             self._actual[TRANSMIT] = self._set_up(
                 TRANSMIT, antennas, self._options.freq_hz, gain_db, self._options.antenna_tx
             )
             scale = full_scale(self._options.backoff_db, self.numerology)
             silence = lookahead_samples(self.numerology) + _SILENCE_MARGIN
-            self._sink = SoapySink(self._device, antennas, scale, silence)
+            with errors_of_soapy(RadioOpenError, f"{self._device.name} cannot send"):
+                self._sink = SoapySink(self._device, antennas, scale, silence)
+            # The gain is set last, when somebody watches over it.
             this = {"device": self._device.arguments}
             self._guardian = TransmitGuardian(self.name, self._options.model_copy(update=this))
+            self._set_gain(TRANSMIT, antennas, gain_db)
         return self._sink
 
     @property
@@ -154,25 +163,35 @@ class SoapyRadio(Radio):
         if self._source is None:
             antennas = self.numerology.rx_antennas
             freq_hz = self._options.freq_hz + self.corrections.carrier_hz
-            gain_db = self._options.gain_rx_db
-            if gain_db is None:
-                gain_db = self._device.default_gain_db(RECEIVE)
+            gain_db = self._gain_db(RECEIVE, self._options.gain_rx_db)
             self._actual[RECEIVE] = self._set_up(
                 RECEIVE, antennas, freq_hz, gain_db, self._options.antenna_rx
             )
-            self._source = SoapySource(self._device, antennas, self.numerology.sample_rate)
+            self._set_gain(RECEIVE, antennas, gain_db)
+            self._source = SoapySource(self._device, antennas, self._actual[RECEIVE]["rate_hz"])
         return self._source
 
     def _set_up(
         self, end: str, antennas: int, freq_hz: float, gain_db: float, antenna: str | None
     ) -> dict[str, Any]:
         rate_hz, bandwidth_hz = self.numerology.sample_rate, self._options.bandwidth_hz
-        try:
+        with self._refused():
             return self._device.set_up(
                 end, antennas, rate_hz, freq_hz, gain_db, antenna, bandwidth_hz
             )
-        except RuntimeError as error:
-            raise RadioConfigError(f"radio 'soapy': {self._device.name}: {error}") from error
+
+    def _gain_db(self, end: str, asked_db: float | None) -> float:
+        if asked_db is not None:
+            return asked_db
+        with self._refused():
+            return self._device.default_gain_db(end)
+
+    def _set_gain(self, end: str, antennas: int, gain_db: float) -> None:
+        with self._refused():
+            self._actual[end]["gain_db"] = self._device.set_gain(end, antennas, gain_db)
+
+    def _refused(self) -> AbstractContextManager[None]:
+        return errors_of_soapy(RadioConfigError, f"radio 'soapy': {self._device.name}")
 
     @property
     def blocks(self) -> tuple[gr.basic_block, ...]:
@@ -192,10 +211,8 @@ class SoapyRadio(Radio):
         """
         assert isinstance(config, SoapyConfig)
         device = SoapyDevice(find_device(config.device))
-        try:
+        with errors_of_soapy(RadioOpenError, f"{device.name} cannot be turned off"):
             device.turn_off()
-        except RuntimeError as error:
-            raise RadioOpenError(f"{device.name} cannot be turned off: {error}") from error
 
     def transmitted(self, sent: int) -> bool:
         if self._sink is None or not self._has_taken(sent):
@@ -246,11 +263,13 @@ class SoapyRadio(Radio):
             )
 
     def close(self) -> None:
-        if self._sink is not None and self._guardian is not None:
-            try:
-                self._device.turn_off()
-            except RuntimeError:
-                return  # it is lost: the guardian tries when this program has ended
+        if self._sink is None:
+            return
+        try:
+            self._device.turn_off()
+        except RuntimeError:
+            return  # it is lost: the guardian tries when this program has ended
+        if self._guardian is not None:
             self._guardian.dismiss()
 
     def describe(self) -> dict[str, Any]:

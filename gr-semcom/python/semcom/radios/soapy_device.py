@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -35,6 +36,23 @@ def soapy_api() -> ModuleType:
     return module
 
 
+@contextmanager
+def errors_of_soapy(kind: type[Exception], what: str) -> Iterator[None]:
+    """Have calls of SoapySDR raise errors of ours.
+
+    Args:
+        kind: of error.
+        what: the beginning of its message.
+
+    Raises:
+        Exception: of that kind, where SoapySDR raised one of its own.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        raise kind(f"{what}: {error}") from error
+
+
 def find_device(arguments: str) -> dict[str, str]:
     """The device that SoapySDR's arguments name.
 
@@ -44,10 +62,8 @@ def find_device(arguments: str) -> dict[str, str]:
     Raises:
         RadioOpenError: there is none, or more than one.
     """
-    try:
+    with errors_of_soapy(RadioOpenError, f"SoapySDR cannot search for '{arguments}'"):
         found = [dict(device) for device in soapy_api().Device.enumerate(arguments)]
-    except RuntimeError as error:
-        raise RadioOpenError(f"SoapySDR cannot search for '{arguments}': {error}") from error
     if not found:
         named = f"'{arguments}'" if arguments else "any device"
         raise RadioOpenError(
@@ -80,10 +96,8 @@ class SoapyDevice:
         self.name = found.get("label", self.arguments)
         self.found = found
         self._directions = {RECEIVE: api.SOAPY_SDR_RX, TRANSMIT: api.SOAPY_SDR_TX}
-        try:
+        with errors_of_soapy(RadioOpenError, f"SoapySDR cannot open {self.name}"):
             self._device = api.Device(self.arguments)
-        except RuntimeError as error:
-            raise RadioOpenError(f"SoapySDR cannot open {self.name}: {error}") from error
 
     def default_gain_db(self, end: str) -> float:
         """The lowest of a transmitter, the middle of a receiver."""
@@ -101,14 +115,14 @@ class SoapyDevice:
         antenna: str | None,
         bandwidth_hz: float | None,
     ) -> dict[str, Any]:
-        """Set up one end; the settings as read back.
+        """Set up one end but for its gain; the settings as read back.
 
         Args:
             end: :data:`RECEIVE` or :data:`TRANSMIT`.
             channels: the first so many.
             rate_hz: samples a second.
             freq_hz: carrier.
-            gain_db: of each channel.
+            gain_db: that each channel is to have.
             antenna: None for the device's choice.
             bandwidth_hz: None for the device's choice.
 
@@ -128,9 +142,6 @@ class SoapyDevice:
             self._require(f"--gain-{'tx' if end == TRANSMIT else 'rx'}", gain_db, [gains])
             device.setSampleRate(way, channel, rate_hz)
             device.setFrequency(way, channel, freq_hz)
-            if device.hasGainMode(way, channel):
-                device.setGainMode(way, channel, False)
-            device.setGain(way, channel, gain_db)
             if bandwidth_hz is not None:
                 self._require("--bandwidth", bandwidth_hz, device.getBandwidthRange(way, channel))
                 device.setBandwidth(way, channel, bandwidth_hz)
@@ -149,6 +160,15 @@ class SoapyDevice:
                 f"{rate_hz:.9g} asked for: choose --rate {actual['rate_hz']:.9g}"
             )
         return actual
+
+    def set_gain(self, end: str, channels: int, gain_db: float) -> list[float]:
+        """Set the gain of the first so many channels, none automatic; what was read back."""
+        device, way = self._device, self._directions[end]
+        for channel in range(channels):
+            if device.hasGainMode(way, channel):
+                device.setGainMode(way, channel, False)
+            device.setGain(way, channel, gain_db)
+        return [float(device.getGain(way, channel)) for channel in range(channels)]
 
     def _require(self, option: str, value: float, ranges: Any) -> None:
         """Check a value against ranges; a device that gives none takes anything."""
@@ -217,8 +237,14 @@ class TransmitStream:
         self._has_status = True
 
     def activate(self) -> None:
-        """Begin."""
-        self._device.activateStream(self._stream)
+        """Begin.
+
+        Raises:
+            RadioLostError: the device does not.
+        """
+        code = self._device.activateStream(self._stream)
+        if code != 0:
+            raise RadioLostError(f"the device does not begin to send: {self._api.errToStr(code)}")
 
     def deactivate(self) -> None:
         """End."""

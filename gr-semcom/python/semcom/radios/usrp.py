@@ -71,9 +71,10 @@ class UsrpRadio(Radio):
             )
             scale = full_scale(self._options.backoff_db, self.numerology)
             self._sink = UsrpSink(settings, self._options.burst_lead_s, scale)
-            # Now it is ours, and gives nothing yet.
+            # Now it is ours; its gain is set last, when somebody watches over it.
             serial = {"serial": self._chosen.found.get("serial", self._options.serial)}
             self._guardian = TransmitGuardian(self.name, self._options.model_copy(update=serial))
+            self._sink.turn_on()
         return self._sink
 
     @property
@@ -201,11 +202,13 @@ class UsrpRadio(Radio):
 
     def close(self) -> None:
         self._count_events()
-        if self._sink is not None and self._guardian is not None:
-            try:
-                self._sink.turn_off()
-            except RuntimeError:
-                return  # it is lost: the guardian tries when this program has ended
+        if self._sink is None:
+            return
+        try:
+            self._sink.turn_off()
+        except RuntimeError:
+            return  # it is lost: the guardian tries when this program has ended
+        if self._guardian is not None:
             self._guardian.dismiss()
 
     def describe(self) -> dict[str, Any]:

@@ -12,7 +12,13 @@ from gnuradio.semcom.radios.gap_filler import GapFiller, samples_of_a_pause
 from gnuradio.semcom.radios.usrp_api import gr_uhd
 from gnuradio.semcom.radios.usrp_blocks import UsrpReceiveEnd, UsrpTransmitEnd
 from gnuradio.semcom.radios.usrp_burst_timer import BurstTimer
-from gnuradio.semcom.radios.usrp_discovery import meaning
+from gnuradio.semcom.radios.usrp_checks import (
+    errors_of_uhd,
+    require,
+    require_one_of,
+    require_rate,
+    set_clocks,
+)
 from gnuradio.semcom.radios.usrp_events import UsrpEvents
 
 _SENSORS = {"temp": "temperature_c", "rssi": "rssi_db"}
@@ -51,7 +57,7 @@ class UsrpSettings:
 
 
 class UsrpSink(gr.hier_block2):  # type: ignore[misc]
-    """Sends bursts, each at a time of the device's clock.
+    """Sends bursts, each at a time of the device's clock, once it is turned on.
 
     Args:
         settings: of the transmitter.
@@ -73,8 +79,9 @@ class UsrpSink(gr.hier_block2):  # type: ignore[misc]
         signature = gr.io_signature(antennas, antennas, gr.sizeof_gr_complex)
         super().__init__("semcom_usrp_sink", signature, gr.io_signature(0, 0, 0))
         self.device = _open("usrp_sink", settings)
+        self._settings = settings
         self.actual = _set_up(self.device, settings, "--gain-tx", "--antenna-tx")
-        self.timer = BurstTimer(antennas, settings.rate_hz, self.now_s, lead_s, scale)
+        self.timer = BurstTimer(antennas, self.actual["rate_hz"], self.now_s, lead_s, scale)
         self.events = UsrpEvents(self.timer.was_late)
         for antenna in range(antennas):
             self.connect((self, antenna), (self.timer, antenna), (self.device, antenna))
@@ -92,6 +99,14 @@ class UsrpSink(gr.hier_block2):  # type: ignore[misc]
     def samples_taken(self) -> int:
         """Per antenna, that the driver has taken of the timer's."""
         return int(self.device.nitems_read(0))
+
+    def turn_on(self) -> None:
+        """The gain that was asked for, on all channels.
+
+        Raises:
+            RadioConfigError: the device does not take it.
+        """
+        self.actual["gain_db"] = _set_gain(self.device, self._settings)
 
     def turn_off(self) -> None:
         """Lowest gain on all channels."""
@@ -122,7 +137,8 @@ class UsrpSource(gr.hier_block2):  # type: ignore[misc]
         self.device = _open("usrp_source", settings)
         self.device.set_min_output_buffer(samples_of_a_pause(settings.rate_hz))
         self.actual = _set_up(self.device, settings, "--gain-rx", "--antenna-rx")
-        self.filler = GapFiller(antennas, settings.rate_hz)
+        self.actual["gain_db"] = _set_gain(self.device, settings)
+        self.filler = GapFiller(antennas, self.actual["rate_hz"])
         for antenna in range(antennas):
             self.connect((self.device, antenna), (self.filler, antenna), (self, antenna))
 
@@ -146,12 +162,8 @@ def device_time_s(device: Any) -> float:
     Raises:
         RadioLostError: it does not tell.
     """
-    try:
+    with errors_of_uhd(RadioLostError, "the USRP does not answer any more"):
         return float(device.get_time_now().get_real_secs())
-    except RuntimeError as error:
-        raise RadioLostError(
-            f"the USRP does not answer any more: {meaning(str(error), '')}"
-        ) from error
 
 
 def _open(end: str, settings: UsrpSettings) -> Any:
@@ -160,12 +172,8 @@ def _open(end: str, settings: UsrpSettings) -> Any:
     One streamer has all channels, so that they are of the same time. gr-uhd begins to receive on
     several at a time in the near future that it chooses itself when the flowgraph starts.
     """
-    try:
+    with errors_of_uhd(RadioOpenError, f"USRP ({settings.address})", settings.address):
         device = _ours(end, settings) if settings.backend == "uhd" else _of_gr_uhd(end, settings)
-    except RuntimeError as error:
-        raise RadioOpenError(
-            f"USRP ({settings.address}): {meaning(str(error), settings.address)}"
-        ) from error
     device.set_log_level("off")  # standard output is a user's; what it would say is counted
     return device
 
@@ -189,63 +197,33 @@ def _of_gr_uhd(end: str, settings: UsrpSettings) -> Any:
 def _set_up(
     device: Any, settings: UsrpSettings, gain_option: str, antenna_option: str
 ) -> dict[str, Any]:
-    """Set up one end of a device; the settings as read back."""
-    try:
-        _set_clocks(device, settings)
+    """Set up one end of a device but for its gain; the settings as read back."""
+    with errors_of_uhd(RadioConfigError, "radio 'usrp'", settings.address):
+        set_clocks(device, settings.clock_source, settings.time_source)
         if settings.subdevice is not None:
             device.set_subdev_spec(settings.subdevice)
         device.set_samp_rate(settings.rate_hz)
         for channel in range(settings.channels):
-            _require(device.get_freq_range(channel), settings.freq_hz, "--freq")
-            _require(device.get_gain_range(channel), settings.gain_db, gain_option)
+            require(device.get_freq_range(channel), settings.freq_hz, "--freq")
+            require(device.get_gain_range(channel), settings.gain_db, gain_option)
             device.set_center_freq(settings.freq_hz, channel)
-            device.set_gain(settings.gain_db, channel)
             if settings.bandwidth_hz is not None:
-                _require(device.get_bandwidth_range(channel), settings.bandwidth_hz, "--bandwidth")
+                require(device.get_bandwidth_range(channel), settings.bandwidth_hz, "--bandwidth")
                 device.set_bandwidth(settings.bandwidth_hz, channel)
             if settings.antenna is not None:
-                _require_one_of(device.get_antennas(channel), settings.antenna, antenna_option)
+                require_one_of(device.get_antennas(channel), settings.antenna, antenna_option)
                 device.set_antenna(settings.antenna, channel)
-    except RuntimeError as error:
-        raise RadioConfigError(f"radio 'usrp': {meaning(str(error), settings.address)}") from error
-    actual = _read_back(device, settings.channels)
-    if abs(actual["rate_hz"] - settings.rate_hz) > 1e-6 * settings.rate_hz:
-        raise RadioConfigError(
-            f"radio 'usrp': the device makes {actual['rate_hz']:.9g} samples a second of the "
-            f"{settings.rate_hz:.9g} asked for: choose --rate {actual['rate_hz']:.9g}"
-        )
+        actual = _read_back(device, settings.channels)
+    require_rate(actual["rate_hz"], settings.rate_hz)
     return actual
 
 
-def _set_clocks(device: Any, settings: UsrpSettings) -> None:
-    """Clock and time source; a source that is not connected is told."""
-    if settings.clock_source is not None:
-        _require_one_of(device.get_clock_sources(0), settings.clock_source, "--clock-source")
-        device.set_clock_source(settings.clock_source)
-        sensors = device.get_mboard_sensor_names()
-        if "ref_locked" in sensors and not device.get_mboard_sensor("ref_locked").to_bool():
-            raise RadioOpenError(
-                f"the USRP does not lock to its {settings.clock_source} clock: connect 10 MHz, or "
-                "leave --clock-source out"
-            )
-    if settings.time_source is not None:
-        _require_one_of(device.get_time_sources(0), settings.time_source, "--time-source")
-        device.set_time_source(settings.time_source)
-
-
-def _require(limits: Any, value: float, option: str) -> None:
-    if not limits.start() <= value <= limits.stop():
-        raise RadioConfigError(
-            f"radio 'usrp': {option} {value:g} is out of range of this device: choose "
-            f"{limits.start():g} to {limits.stop():g}"
-        )
-
-
-def _require_one_of(there: list[str], value: str, option: str) -> None:
-    if value not in there:
-        raise RadioConfigError(
-            f"radio 'usrp': {option} {value}: this device has {', '.join(there)}"
-        )
+def _set_gain(device: Any, settings: UsrpSettings) -> list[float]:
+    """The gain of every channel; what was read back."""
+    with errors_of_uhd(RadioConfigError, "radio 'usrp'", settings.address):
+        for channel in range(settings.channels):
+            device.set_gain(settings.gain_db, channel)
+        return [float(device.get_gain(channel)) for channel in range(settings.channels)]
 
 
 def _read_back(device: Any, channels: int) -> dict[str, Any]:
