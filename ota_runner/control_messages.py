@@ -34,9 +34,11 @@ _MOST_PARTS = 3
 _LARGEST_COUNT = 2**63 - 1
 
 _Count = Annotated[int, Field(ge=0, le=_LARGEST_COUNT)]
-_Line = Annotated[str, Field(max_length=1000, pattern=r"^[^\r\n]*$")]
-_Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\r\n\x00]*$")]
+_Line = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
+_Name = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
 _Picture = Annotated[int, Field(ge=0, lt=2**31)]
+_Slug = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9+_-][A-Za-z0-9+._-]*$")]
+_Attempt = Annotated[int, Field(ge=1, le=1000)]
 _Counts = Annotated[dict[_Name, _Count], Field(max_length=64)]
 _Settings = Annotated[dict[_Name, JsonValue], Field(max_length=256)]
 
@@ -45,7 +47,6 @@ class _Message(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
     survives: ClassVar[bool] = False
-    """Whether a peer that was started anew is told it all the same."""
 
     numbered: ClassVar[bool] = True
     """Whether it is sent again until it has arrived."""
@@ -67,24 +68,28 @@ class Hello(_Message):
     kind: Literal["hello"] = "hello"
     run: _Name
     version: _Name
-    scheme: _Name
-    preset: _Name
+    scheme: _Slug
+    preset: _Slug
     label: Label
     numerology: _Settings
     settings: _Settings = {}
-    pictures: _Count
+    pictures: Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class PictureNext(_Message):
     """A picture is about to be sent.
 
     Attributes:
-        picture: its number in the run.
+        run: that it belongs to.
+        picture: its number there.
+        attempt: 1, and one more each time that it is sent again.
         name: its name.
     """
 
     kind: Literal["picture"] = "picture"
+    run: _Name
     picture: _Picture
+    attempt: _Attempt = 1
     name: _Name
 
 
@@ -92,25 +97,27 @@ class SentSoFar(_Message):
     """A picture has been put into the sink.
 
     Attributes:
-        picture: its number in the run.
+        run, picture, attempt: as in :class:`PictureNext`.
         samples: per antenna put into the sink since it was opened, silence included.
-        frames: of this picture.
     """
 
     kind: Literal["sent"] = "sent"
+    run: _Name
     picture: _Picture
+    attempt: _Attempt = 1
     samples: _Count
-    frames: _Count
 
 
 class End(_Message):
     """The run is over.
 
     Attributes:
+        run: which.
         summary: as in ``summary.json``.
     """
 
     kind: Literal["end"] = "end"
+    run: _Name
     summary: _Settings
 
 
@@ -118,7 +125,8 @@ class Stop(_Message):
     """The run was interrupted; nothing more comes of it."""
 
     kind: Literal["stop"] = "stop"
-    reason: _Line = ""
+    run: _Name
+    reason: _Line
 
 
 class Welcome(_Message):
@@ -165,12 +173,11 @@ class ReceivedBits(_Message):
 class Report(_Message):
     """What became of a picture at the receiver; its reconstruction is a PNG behind it.
 
-    It is kept until the transmitter has dealt with it, and told again to one that was started
-    anew: ``run`` and ``picture`` say what it is about, so that hearing it twice does no harm.
+    It is kept until the transmitter has dealt with it; what it is about stands in it, so that
+    hearing it twice, or late, does no harm.
 
     Attributes:
-        run: of the :class:`Hello`.
-        picture: its number in the run.
+        run, picture, attempt: as in :class:`PictureNext`.
         status: ``completed``, with a PNG; ``lost``: not one frame arrived; ``failed``: it could
             not be decoded, see ``reason``.
         reason: one line.
@@ -182,16 +189,13 @@ class Report(_Message):
         digital: of its sections of bits, in order.
         signal: symbols and spectra as received.
         decode_s: wall-clock seconds.
-        stream_time_s: on the receiver's sample clock.
-        counters: of the receiver, see :class:`semcom_phy.receiver.ReceiverCounters`.
         events: of the radio.
     """
-
-    survives = True
 
     kind: Literal["report"] = "report"
     run: _Name
     picture: _Picture
+    attempt: _Attempt = 1
     status: Literal["completed", "lost", "failed"]
     reason: _Line | None = None
     height: Annotated[int, Field(ge=1, le=1 << 16)] | None = None
@@ -206,8 +210,6 @@ class Report(_Message):
     digital: Annotated[tuple[ReceivedBits, ...], Field(max_length=MAX_SECTIONS)] = ()
     signal: SignalRecord | None = None
     decode_s: Annotated[Finite, Field(ge=0)] | None = None
-    stream_time_s: Annotated[Finite, Field(ge=0)] | None = None
-    counters: _Counts = {}
     events: _Counts = {}
 
 

@@ -41,6 +41,8 @@ class Arrival:
         signal: what the signal looked like, None where that is not known.
         decode: makes the picture ``[3, H, W]`` in [0, 1]; None where nothing arrived.
         decode_s: seconds that decoding took elsewhere; None where :attr:`decode` does it.
+        since: what had been carried before the attempt that this is about; None for a first one.
+        attempts: it took.
     """
 
     fragments: BoolArray
@@ -50,6 +52,8 @@ class Arrival:
     signal: SignalRecord | None = None
     decode: Callable[[], Tensor] | None = None
     decode_s: float | None = None
+    since: LinkStats | None = None
+    attempts: int = 1
 
 
 class Delivery(Protocol):
@@ -58,6 +62,11 @@ class Delivery(Protocol):
     @property
     def stats(self) -> LinkStats:
         """What was carried so far; a snapshot."""
+        ...
+
+    @property
+    def stream_time_s(self) -> float | None:
+        """Now, on the receiver's sample clock; None where that is not known."""
         ...
 
     def set_snr_db(self, snr_db: float) -> None:
@@ -137,6 +146,10 @@ class LinkDelivery(AbstractContextManager["LinkDelivery"]):
     @property
     def stats(self) -> LinkStats:
         return self._link.stats
+
+    @property
+    def stream_time_s(self) -> float | None:
+        return self._link.stats.stream_time_s
 
     def set_snr_db(self, snr_db: float) -> None:
         assert isinstance(self._link, SimulatedLink)

@@ -308,8 +308,14 @@ def _manifest(
     )
 
 
-def tell(outcome: Outcome, invocation: Invocation) -> ExitCode:
-    """Print what a run came to, as a table or JSON; the exit code."""
+def tell(outcome: Outcome, invocation: Invocation, go_on: str | None = None) -> ExitCode:
+    """Print what a run came to, as a table or JSON; the exit code.
+
+    Args:
+        outcome: of the run.
+        invocation: of this call.
+        go_on: how one that was interrupted is gone on with; None for ``--resume``.
+    """
     folder, summary = outcome.folder, outcome.summary
     if invocation.json:
         print(summary.model_dump_json(indent=1), flush=True)
@@ -317,7 +323,7 @@ def tell(outcome: Outcome, invocation: Invocation) -> ExitCode:
         print_table(result_table(summary, folder.records()))
         print(f"report: {folder.path / 'report.html'}", flush=True)
     if outcome.interrupted:
-        say(f"interrupted; go on with --resume --output {folder.path}")
+        say(f"interrupted; {go_on or f'go on with --resume --output {folder.path}'}")
         return ExitCode.INTERRUPTED
     return ExitCode.DONE if summary.completed == summary.images else ExitCode.INCOMPLETE
 

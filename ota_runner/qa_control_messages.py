@@ -47,8 +47,6 @@ COMPLETED = Report(
     frames=FrameRecords(snr_db=(1.0, None), cfo_hz=(2.0, None), gain_db=(((1.0,),),)),
     digital=(ReceivedBits(section=0, bits=9, ok=True, valid_bits=9, sha256="0" * 64),),
     decode_s=0.25,
-    stream_time_s=3.5,
-    counters={"frames": 7},
     events={"overflow": 1},
 )
 MESSAGES: list[Message] = [
@@ -62,10 +60,10 @@ MESSAGES: list[Message] = [
         settings={"precoder": None},
         pictures=24,
     ),
-    PictureNext(picture=0, name="kodim01.png"),
-    SentSoFar(picture=0, samples=10**12, frames=7),
-    End(summary={"images": 24, "psnr_db": 30.5, "task": {}}),
-    Stop(reason="interrupted"),
+    PictureNext(run="r1", picture=0, name="kodim01.png"),
+    SentSoFar(run="r1", picture=0, attempt=2, samples=10**12),
+    End(run="r1", summary={"images": 24, "psnr_db": 30.5, "task": {}}),
+    Stop(run="r1", reason="interrupted"),
     Welcome(run="r1", version="0.1", radio={"name": "zmq"}),
     Refused(run="r1", reason="no scheme 'adjscc'"),
     Report(run="r1", picture=3, status="lost"),
@@ -95,12 +93,6 @@ def test_feedback_brings_its_channel() -> None:
     np.testing.assert_array_equal(came.report.csi, csi)
 
 
-def test_what_a_started_transmitter_must_hear_again() -> None:
-    assert COMPLETED.survives
-    assert not any(message.survives for message in MESSAGES if message.kind != "report")
-    assert not ChannelFeedback.numbered
-
-
 @pytest.mark.parametrize(
     ("message", "blobs", "problem"),
     [
@@ -112,7 +104,7 @@ def test_what_a_started_transmitter_must_hear_again() -> None:
         (Well(), [b"", b"", b""], "4 parts"),
         (ChannelFeedback(), [], "0 parts"),
         (ChannelFeedback(), [b"{}", b""], "no feedback"),
-        (End(summary={"text": "x" * LARGEST_TEXT}), [], "too large"),
+        (End(run="r1", summary={"text": "x" * LARGEST_TEXT}), [], "too large"),
     ],
 )
 def test_what_does_not_belong_is_not_sent(

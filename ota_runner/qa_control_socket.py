@@ -109,10 +109,10 @@ def port(server: ControlServer) -> int:
 
 def test_messages_go_both_ways_and_the_end_is_told(server: ControlServer) -> None:
     client = ControlClient(server.endpoint, **QUICK)
-    assert client.send(PictureNext(picture=1, name="early"))  # before anybody is there
+    assert client.send(PictureNext(run="r1", picture=1, name="early"))  # before anybody is there
     assert event(client) == PeerBack(new_session=True)
     assert event(server) == PeerBack(new_session=True)
-    assert event(server) == Received(PictureNext(picture=1, name="early"))
+    assert event(server) == Received(PictureNext(run="r1", picture=1, name="early"))
     assert client.peer_alive
     assert client.obstacle is None
     server.send(report(1), PNG)
@@ -120,9 +120,9 @@ def test_messages_go_both_ways_and_the_end_is_told(server: ControlServer) -> Non
     assert event(client) == Received(report(1), (PNG,))
     assert event(client) == Received(Trouble(reason="disk full"))
     assert client.receive(0.01) is None
-    client.send(Stop())
+    client.send(Stop(run="r1", reason=""))
     client.close()
-    assert event(server) == Received(Stop())
+    assert event(server) == Received(Stop(run="r1", reason=""))
     assert event(server) == PeerGone(closed=True)
     assert not server.peer_alive
 
@@ -148,13 +148,52 @@ def test_nothing_is_lost_while_the_network_is_cut(server: ControlServer) -> None
     cable.close()
 
 
+def test_one_who_comes_back_after_another_begins_anew_as_the_other_end_does(
+    server: ControlServer,
+) -> None:
+    cable = Cable(port(server))
+    with ControlClient(cable.endpoint, **QUICK) as first:
+        assert event(first) == event(server) == PeerBack(new_session=True)
+        for picture in range(5):
+            first.send(report(picture), PNG)
+        assert pictures(server, 5) == list(range(5))
+        for picture in range(3):
+            server.send(report(picture), PNG)
+        assert pictures(first, 3) == list(range(3))
+        cable.cut()
+        assert event(first) == event(server) == PeerGone(closed=False)
+        with ControlClient(server.endpoint, **QUICK) as second:
+            assert event(second) == event(server) == PeerBack(new_session=True)
+        assert event(server) == PeerGone(closed=True)
+        cable.mend()
+        assert event(first) == event(server) == PeerBack(new_session=True)
+        first.send(report(77), PNG)
+        server.send(report(78), PNG)
+        assert pictures(server, 1) == [77]
+        assert pictures(first, 1) == [78]
+    cable.close()
+
+
+def test_a_receiver_that_is_started_anew_is_met_at_once() -> None:
+    with ControlServer("tcp://127.0.0.1:*", **QUICK) as first:
+        client = ControlClient(first.endpoint, heartbeat_s=0.05, silence_s=10 * LONG_S)
+        assert event(client) == event(first) == PeerBack(new_session=True)
+    assert event(client) == PeerGone(closed=True)
+    with ControlServer(first.endpoint, heartbeat_s=0.05, silence_s=10 * LONG_S) as second:
+        # Neither end waits until the session that the other one gives up has fallen silent.
+        assert event(second) == event(client) == PeerBack(new_session=True)
+        client.send(report(1), PNG)
+        assert pictures(second, 1) == [1]
+        client.close()
+
+
 CHILD = """
 import sys
 from ota_runner.control_messages import PictureNext
 from ota_runner.control_socket import ControlClient, Received
 client = ControlClient(sys.argv[1], heartbeat_s=0.05, silence_s=0.4)
 client.receive(20)
-client.send(PictureNext(picture=int(sys.argv[2]), name="x"))
+client.send(PictureNext(run="r1", picture=int(sys.argv[2]), name="x"))
 while True:
     came = client.receive(None)
     if isinstance(came, Received):
@@ -172,7 +211,7 @@ def test_a_transmitter_that_is_killed_and_started_anew(server: ControlServer) ->
 
     first = start(5, "once")
     assert event(server) == PeerBack(new_session=True)
-    assert event(server) == Received(PictureNext(picture=5, name="x"))
+    assert event(server) == Received(PictureNext(run="r1", picture=5, name="x"))
     server.send(report(1), PNG)
     server.send(report(2), PNG)
     server.send(Well())
@@ -188,7 +227,7 @@ def test_a_transmitter_that_is_killed_and_started_anew(server: ControlServer) ->
     # It had not dealt with the first report either; what is no report is not said again.
     assert second.stdout is not None
     assert [second.stdout.readline() for _ in range(2)] == ["1\n", "2\n"]
-    assert event(server) == Received(PictureNext(picture=6, name="x"))
+    assert event(server) == Received(PictureNext(run="r1", picture=6, name="x"))
     second.kill()
     second.wait()
     second.stdout.close()
@@ -198,7 +237,7 @@ def test_strangers_are_not_heard(server: ControlServer) -> None:
     with ControlClient(server.endpoint, **QUICK) as client:
         assert event(server) == PeerBack(new_session=True)
         with ControlClient(server.endpoint, **QUICK) as second:
-            second.send(Stop())
+            second.send(Stop(run="r1", reason=""))
             until(lambda: server.counters.foreign > 3)
             assert not second.peer_alive
         context = zmq.Context()
@@ -209,7 +248,7 @@ def test_strangers_are_not_heard(server: ControlServer) -> None:
         until(lambda: server.counters.unreadable == 3)
         for _ in range(1000):
             garbage.send(b"flood")
-        client.send(PictureNext(picture=9, name="x"))
+        client.send(PictureNext(run="r1", picture=9, name="x"))
         assert pictures(server, 1) == [9]
         until(lambda: server.counters.unreadable == 1003)
         assert server.counters.throttled > 0
@@ -219,7 +258,7 @@ def test_strangers_are_not_heard(server: ControlServer) -> None:
 def test_nobody_asks_and_memory_stays_bounded(server: ControlServer) -> None:
     with ControlClient(server.endpoint, **QUICK) as client:
         for picture in range(600):
-            client.send(PictureNext(picture=picture, name="x"))
+            client.send(PictureNext(run="r1", picture=picture, name="x"))
         until(lambda: server._events.qsize() >= 256)
         time.sleep(0.2)
         assert server._events.qsize() <= 257

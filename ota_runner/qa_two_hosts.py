@@ -7,7 +7,7 @@ import json
 import queue
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -101,7 +101,7 @@ def crossed(sent: Transmission, number: int) -> Reception:
     return reception
 
 
-def hello(scheme: str, run: str = "a run", pictures: int = 2) -> Hello:
+def hello(scheme: str, run: str = "a run", pictures: int = 20) -> Hello:
     label = registry.load(scheme).label
     return Hello(
         run=run,
@@ -173,18 +173,18 @@ def test_a_receiver_reports_what_came_and_what_did_not(blocks: str, tmp_path: Pa
     control.hears(
         PeerBack(True),
         hello(blocks),
-        PictureNext(picture=0, name="../a/b"),
-        SentSoFar(picture=0, samples=1000, frames=1),
+        PictureNext(run="a run", picture=0, name="../a/b"),
+        SentSoFar(run="a run", picture=0, samples=1000),
     )
 
     def go_on(message: Message) -> None:
         if isinstance(message, Report) and message.picture == 0:
             control.hears(
-                PictureNext(picture=65537, name="lost"),
-                SentSoFar(picture=65537, samples=2000, frames=1),
+                PictureNext(run="a run", picture=1, name="lost"),
+                SentSoFar(run="a run", picture=1, samples=2000),
             )
         elif isinstance(message, Report):
-            control.hears(End(summary={}))
+            control.hears(End(run="a run", summary={}))
 
     control.on_send = go_on
     host = serve(control, tmp_path / "run", crossed(sent, 0))
@@ -219,14 +219,14 @@ def test_a_picture_may_arrive_before_it_is_announced(blocks: str, tmp_path: Path
             heard = next(arriving, None)
             if heard is not None:
                 control.hears(
-                    PictureNext(picture=9, name="early"),
-                    SentSoFar(picture=9, samples=9, frames=1),
+                    PictureNext(run="a run", picture=9, name="early"),
+                    SentSoFar(run="a run", picture=9, samples=9),
                 )
             return heard
 
     def go_on(message: Message) -> None:
         if isinstance(message, Report):
-            control.hears(End(summary={}))
+            control.hears(End(run="a run", summary={}))
 
     control.on_send = go_on
     host = ReceivingHost(lambda tell: (Early(iter(())), {}), control, terms(tmp_path / "run"))  # type: ignore[arg-type,return-value]
@@ -235,11 +235,30 @@ def test_a_picture_may_arrive_before_it_is_announced(blocks: str, tmp_path: Path
     assert report.status == "completed"
 
 
+def test_the_rest_of_a_broken_attempt_is_not_the_picture(blocks: str, tmp_path: Path) -> None:
+    control, sent = Control(), transmission(blocks)
+    whole = crossed(sent, 0)
+    torn = replace(whole, fragments=np.array([False, True]))
+    whole = replace(whole, fragments=np.array([True, True]))
+    control.hears(
+        PeerBack(True), hello(blocks), PictureNext(run="a run", picture=0, attempt=2, name="a")
+    )
+
+    def go_on(message: Message) -> None:
+        if isinstance(message, Report):
+            control.hears(End(run="a run", summary={}))
+
+    control.on_send = go_on
+    serve(control, tmp_path / "run", torn, None, whole)
+    [report] = control.told(Report)
+    assert (report.fragments, report.fragments_lost, report.attempt) == (2, (), 2)
+
+
 def test_a_receiver_whose_radio_vanishes_says_so_and_comes_back(
     blocks: str, tmp_path: Path
 ) -> None:
     control = Control()
-    control.hears(PeerBack(True), hello(blocks), PictureNext(picture=0, name="a"))
+    control.hears(PeerBack(True), hello(blocks), PictureNext(run="a run", picture=0, name="a"))
     opened = []
 
     def open_once_in_a_while() -> None:
@@ -249,7 +268,7 @@ def test_a_receiver_whose_radio_vanishes_says_so_and_comes_back(
 
     def go_on(message: Message) -> None:
         if isinstance(message, Well):
-            control.hears(Stop(reason="enough"))
+            control.hears(Stop(run="a run", reason="enough"))
 
     control.on_send = go_on
     host = serve(
@@ -273,11 +292,20 @@ def test_a_receiver_refuses_what_it_cannot_decode(
     change: dict[str, Any], message: str, blocks: str, tmp_path: Path
 ) -> None:
     control = Control()
-    control.hears(PeerBack(True), hello(blocks).model_copy(update=change), Stop())
-    serve(control, tmp_path / "run")
+    welcome = hello(blocks)
+    control.hears(PeerBack(True), welcome.model_copy(update=change), Stop(run="a run", reason=""))
+
+    def go_on(message: Message) -> None:
+        if isinstance(message, Refused) and len(control.told(Refused)) == 1:
+            control.hears(hello(blocks, run="another"), Stop(run="another", reason="enough"))
+
+    control.on_send = go_on
+    host = serve(control, tmp_path / "run")
+    assert host.stopped_because == "enough"  # and not what the one refused said
     [refused] = control.told(Refused)
     assert re.search(message, refused.reason)
-    assert not (tmp_path / "run").exists()
+    assert host.run is not None
+    assert host.run.hello.run == "another"
 
 
 class Antennas:
@@ -289,10 +317,10 @@ class Antennas:
         self.transmitted: list[int] = []
         self.on_air: Callable[[], None] = lambda: None
 
-    def transmit(self, picture: int, *_: Any) -> None:
+    def transmit(self, picture: int, *_: Any, **__: Any) -> None:
         self.transmitted.append(picture)
         self.samples_out += 100
-        self.stats.frames_sent += 1
+        self.stats = replace(self.stats, frames_sent=self.stats.frames_sent + 1)
         self.on_air()
 
     def close(self) -> None:
@@ -309,8 +337,8 @@ def way(blocks: str) -> Iterator[tuple[Control, Antennas, HostDelivery]]:
         yield control, link, delivery
 
 
-def lost(picture: int) -> Report:
-    return Report(run="a run", picture=picture, status="lost")
+def lost(picture: int, attempt: int = 1) -> Report:
+    return Report(run="a run", picture=picture, attempt=attempt, status="lost")
 
 
 def test_a_picture_on_its_way_to_a_receiver_that_went_is_sent_again(
@@ -322,7 +350,7 @@ def test_a_picture_on_its_way_to_a_receiver_that_went_is_sent_again(
         if len(link.transmitted) == 1:
             control.hears(PeerGone(closed=False), PeerBack(True), Welcome(run="a run", version="1"))
         else:
-            control.hears(lost(4))
+            control.hears(lost(4, attempt=2))
 
     link.on_air = die_and_return
     arrival = delivery.deliver(4, "a", transmission(blocks), STATE)
@@ -330,6 +358,9 @@ def test_a_picture_on_its_way_to_a_receiver_that_went_is_sent_again(
     assert link.transmitted == [4, 4]
     assert [sent.samples for sent in control.told(SentSoFar)] == [100, 200]
     assert len(control.told(Hello)) == 2  # it was started anew
+    assert arrival.attempts == 2
+    assert arrival.since is not None
+    assert arrival.since.frames_sent == 1  # what was sent in vain does not count
 
 
 def test_a_report_that_comes_late_spares_sending_again(
@@ -364,6 +395,30 @@ def test_trouble_is_waited_for_but_not_for_ever(
         delivery.deliver(6, "a", transmission(blocks), STATE)
 
 
+def test_a_receiver_that_comes_back_and_refuses_breaks_the_run(
+    way: tuple[Control, Antennas, HostDelivery], blocks: str
+) -> None:
+    control, link, delivery = way
+    refusal = Refused(run="a run", reason="another --rate")
+    link.on_air = lambda: control.hears(PeerGone(closed=False), PeerBack(True), refusal)
+    with pytest.raises(LinkFailed, match="another --rate"):
+        delivery.deliver(4, "a", transmission(blocks), STATE)
+
+
+def test_a_receiver_that_never_stays_costs_one_picture(
+    way: tuple[Control, Antennas, HostDelivery],
+    blocks: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ota_runner.transmitting_host._LATE_REPORT_S", 0.0)
+    control, link, delivery = way
+    welcome = Welcome(run="a run", version="1")
+    link.on_air = lambda: control.hears(PeerGone(closed=False), PeerBack(True), welcome)
+    with pytest.raises(ValueError, match="went away 5 times"):
+        delivery.deliver(4, "a", transmission(blocks), STATE)
+    assert link.transmitted == [4] * 5
+
+
 def test_a_refusal_is_the_users_business(blocks: str) -> None:
     control = Control()
     peer = ReceivingPeer(control, hello(blocks))  # type: ignore[arg-type]
@@ -385,7 +440,7 @@ def test_a_key_that_is_not_taken_is_told_at_once(blocks: str) -> None:
 def test_bits_that_are_wrong_although_every_crc_holds_are_found(quantised: str) -> None:
     sent = transmission(quantised)
     reception = crossed(sent, 0)
-    report = report_of("a run", 0, reception, None, ReceiverCounters(), {})
+    report = report_of(lost(0), reception, None)
     [record] = arrival_of(report, None, sent, None).digital
     assert record.ok
     assert record.wrong is False
@@ -404,7 +459,7 @@ def test_bits_that_are_wrong_although_every_crc_holds_are_found(quantised: str) 
 
 def test_a_report_that_contradicts_itself_is_none(blocks: str, tmp_path: Path) -> None:
     sent = transmission(blocks)
-    report = report_of("a run", 0, crossed(sent, 0), None, ReceiverCounters(), {})
+    report = report_of(lost(0), crossed(sent, 0), None)
     with pytest.raises(LinkFailed, match="contradicts itself"):
         arrival_of(report.model_copy(update={"fragments_lost": (99,)}), None, sent, None)
     save_picture(tmp_path / "other.png", torch.zeros(3, 8, 8))

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from ota_runner.console import say
 from ota_runner.control_messages import Hello, Report
 from ota_runner.errors import UsageError
 from ota_runner.pictures import Picture
@@ -21,7 +24,7 @@ from ota_runner.record import (
 )
 from ota_runner.report import write_report
 from ota_runner.summary import Summary, summarise
-from ota_runner.versions import machine, versions
+from ota_runner.versions import machine, package_version, versions
 from semcom_models.codecs import registry
 from semcom_phy.digital import MCS
 from semcom_phy.exchange import CodecLabel, Reception
@@ -61,7 +64,9 @@ class ReceivedRun:
         manifest = _manifest(
             hello, str(config["radio"]), description, sample_rate, weights, command
         )
-        if output is not None and RunFolder(output).holds_run:
+        if output is None:
+            self.folder = RunFolder.create(None, hello.scheme, str(config["radio"]))
+        elif RunFolder(output).holds_run:
             self.folder = RunFolder.open(output)
             if self.folder.manifest().run != hello.run:
                 raise UsageError(
@@ -69,9 +74,15 @@ class ReceivedRun:
                     "another --output there, or --resume at the transmitter"
                 )
             self.folder.mend()
+            return
+        elif output.exists() and any(output.iterdir()):
+            raise UsageError(
+                f"the receiver's --output {output} is not empty: is it the transmitter's? "
+                "Give another one"
+            )
         else:
             self.folder = RunFolder.create(output, hello.scheme, str(config["radio"]))
-            self.folder.begin(config, manifest)
+        self.folder.begin(config, manifest)
 
     def file_for(self, picture: int, name: str) -> str:
         """Where a reconstruction goes, below the folder."""
@@ -118,11 +129,17 @@ class ReceivedRun:
             sent: the transmitter's summary, which knows the scores; None where it told none.
 
         Raises:
-            ValueError: a summary that is none.
             OutputFailed: it cannot be written.
         """
-        own = summarise(self.folder.manifest(), self.folder.records())
-        summary = own if sent is None else Summary.model_validate(sent)
+        summary = summarise(self.folder.manifest(), self.folder.records())
+        if sent is not None:
+            try:
+                summary = Summary.model_validate(sent)
+            except ValidationError:
+                say(
+                    f"the transmitter's summary (version {self.hello.version}) is not as this "
+                    f"version ({package_version()}) writes it: the scores are missing here"
+                )
         self.folder.write_summary(summary)
         write_report(self.folder)
         return summary

@@ -20,6 +20,7 @@ from ota_runner.control_messages import (
     ChannelFeedback,
     End,
     Hello,
+    Message,
     PictureNext,
     Refused,
     Report,
@@ -54,12 +55,14 @@ class _Expected:
 
     Attributes:
         picture: its number in the run.
+        attempt: which this is.
         name: its name.
         sent: samples per antenna that the transmitter had put into its sink behind it; None while
             it has not said so.
     """
 
     picture: int
+    attempt: int
     name: str
     sent: int | None = None
 
@@ -113,6 +116,7 @@ class ReceivingHost:
         self._expected: _Expected | None = None
         self._arrived: dict[int, Reception] = {}
         self._reopen_at = 0.0
+        self._welcomed = False
         self.run: ReceivedRun | None = None
         self._ended: End | Stop | None = None
 
@@ -146,22 +150,37 @@ class ReceivingHost:
         while (event := self._control.receive(0)) is not None and self._ended is None:
             match event:
                 case PeerBack(new_session=new):
+                    self._welcomed = self._welcomed and not new
                     say("a transmitter is there" if new else "the transmitter is back")
                 case PeerGone(closed=closed):
                     how = "has ended" if closed else "is silent: it died, or the network is cut"
                     say(f"the transmitter {how}; waiting for it to come back")
                 case Received(Hello() as hello):
                     self._begin(hello)
-                case Received(PictureNext(picture=picture, name=name)):
-                    # It may have arrived before this message.
-                    self._expected = _Expected(picture, name)
-                case Received(SentSoFar(picture=picture, samples=samples)):
-                    if self._expected is not None and self._expected.picture == picture:
-                        self._expected.sent = samples
-                case Received(Trouble(reason=reason)):
-                    say(f"trouble at the transmitter: {reason}; waiting for it to come back")
-                case Received((End() | Stop()) as end):
-                    self._ended = end
+                case Received(message) if self._welcomed:
+                    self._follow(message)
+
+    def _follow(self, message: Message) -> None:
+        """Do what a transmitter says that was welcomed; of another run it says nothing."""
+        assert self.run is not None
+        if getattr(message, "run", self.run.hello.run) != self.run.hello.run:
+            return
+        match message:
+            case PictureNext(picture=picture, attempt=attempt, name=name):
+                # It may have arrived before this message. Without a radio it cannot arrive.
+                if self._link is not None and picture < self.run.hello.pictures:
+                    self._expected = _Expected(picture, attempt, name)
+            case SentSoFar(picture=picture, attempt=attempt, samples=samples):
+                expected = self._expected
+                if expected is not None and (expected.picture, expected.attempt) == (
+                    picture,
+                    attempt,
+                ):
+                    expected.sent = samples
+            case Trouble(reason=reason):
+                say(f"trouble at the transmitter: {reason}; waiting for it to come back")
+            case End() | Stop():
+                self._ended = message
 
     def _begin(self, hello: Hello) -> None:
         """Welcome a transmitter, or refuse it."""
@@ -185,10 +204,13 @@ class ReceivingHost:
                     )
                 except (ValueError, RunnerError) as error:
                     reason = one_line(error)
+        self._welcomed = reason is None
         if reason is not None:
             say(f"a transmitter was refused: {reason}")
             self._control.send(Refused(run=hello.run, reason=reason[:1000]))
             return
+        if hello.version != package_version():
+            say(f"the transmitter has version {hello.version}, this is {package_version()}")
         radio = {"radio": self._terms.config["radio"], **self._description}
         self._control.send(Welcome(run=hello.run, version=package_version(), radio=radio))
         say(f"receiving {hello.pictures} pictures of {hello.scheme}")
@@ -200,57 +222,57 @@ class ReceivingHost:
         if self._link is None:
             self._reopen()
             return
+        expected = self._expected
         try:
             reception = self._link.receive(_POLL_S)
             receptions = [] if reception is None else [reception]
-            expected = self._expected
             over = (
                 expected is not None
                 and expected.sent is not None
                 and self._link.heard_all(expected.sent)
             )
-            if over and not receptions:
-                receptions = self._link.flush()
-        except OutputFailed:
-            raise
-        except Exception as error:
+            if over:
+                receptions += self._link.flush()
+        except (OSError, RuntimeError, TimeoutError) as error:
             self._lose_the_radio(error)
             return
         for each in receptions:
-            self._arrived[each.header.picture] = each
-            while len(self._arrived) > _KEPT:
-                self._arrived.pop(next(iter(self._arrived)))
-        if expected is None or self.run is None:
+            self._keep(each)
+        if expected is None:
             return
-        found = self._arrived.pop(expected.picture % 0x10000, None)
-        if found is not None or over:
+        number = expected.picture % 0x10000
+        found = self._arrived.get(number)
+        # What is not whole may be the end of an attempt that was broken off.
+        if over or (found is not None and found.fragments.all()):
+            self._arrived.pop(number, None)
             self._expected = None
             self._settle(expected, found)
+
+    def _keep(self, reception: Reception) -> None:
+        """Of a picture that arrives more than once, what has most of it."""
+        number = reception.header.picture
+        kept = self._arrived.get(number)
+        if kept is None or reception.fragments.sum() >= kept.fragments.sum():
+            self._arrived[number] = reception
+        while len(self._arrived) > _KEPT:
+            self._arrived.pop(next(iter(self._arrived)))
 
     def _settle(self, expected: _Expected, reception: Reception | None) -> None:
         """Decode, record and report a picture that arrived, or never will."""
         assert self.run is not None
         assert self._link is not None
         run, link, png = self.run, self._link, b""
-        if reception is None:
-            report = Report(
-                run=run.hello.run,
-                picture=expected.picture,
-                status="lost",
-                signal=signal_record(expected.picture, None, link),
-                counters=asdict(link.counters),
-                events=asdict(link.radio.events),
-            )
-        else:
-            report = report_of(
-                run.hello.run,
-                expected.picture,
-                reception,
-                signal_record(expected.picture, reception, link),
-                link.counters,
-                asdict(link.radio.events),
-            )
-            report, png = self._decoded(report, expected, reception)
+        signal = signal_record(expected.picture, reception, link)
+        report = Report(
+            run=run.hello.run,
+            picture=expected.picture,
+            attempt=expected.attempt,
+            status="lost",
+            signal=signal,
+            events=asdict(link.radio.events),
+        )
+        if reception is not None:
+            report, png = self._decoded(report_of(report, reception, signal), expected, reception)
         run.append(expected.name, report, reception)
         self._control.send(report, *([png] if png else []))
         say(_line_on(expected, report))

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
-from dataclasses import asdict
 from functools import partial
 
 import numpy as np
@@ -27,52 +25,39 @@ from semcom_phy.exchange import (
     Reception,
     Transmission,
 )
-from semcom_phy.receiver import ReceiverCounters
 
 
-def report_of(
-    run: str,
-    picture: int,
-    reception: Reception,
-    signal: SignalRecord | None,
-    counters: ReceiverCounters,
-    events: Mapping[str, int],
-) -> Report:
+def report_of(lost: Report, reception: Reception, signal: SignalRecord | None) -> Report:
     """What the receiving host measured of a picture; that it was decoded is to be filled in.
 
     Args:
-        run: that it belongs to.
-        picture: its number there.
+        lost: what would be told if nothing had arrived: which picture it is.
         reception: what arrived.
         signal: what it looked like.
-        counters: of the receiver.
-        events: of its radio.
     """
-    return Report(
-        run=run,
-        picture=picture,
-        status="completed",
-        height=reception.header.height,
-        width=reception.header.width,
-        snr_estimated_db=reception.snr_db if math.isfinite(reception.snr_db) else None,
-        fragments=len(reception.fragments),
-        fragments_lost=tuple(np.flatnonzero(~reception.fragments).tolist()),
-        frames=frame_records(reception),
-        digital=tuple(
-            ReceivedBits(
-                section=index,
-                bits=section.bits.size,
-                ok=section.ok,
-                valid_bits=section.valid_bits,
-                sha256=_sha256(section.bits) if section.ok else None,
-            )
-            for index, section in enumerate(reception.sections)
-            if isinstance(section, ReceivedDigital)
-        ),
-        signal=signal,
-        stream_time_s=reception.stream_time_s,
-        counters=asdict(counters),
-        events=dict(events),
+    bits = tuple(
+        ReceivedBits(
+            section=index,
+            bits=section.bits.size,
+            ok=section.ok,
+            valid_bits=section.valid_bits,
+            sha256=_sha256(section.bits) if section.ok else None,
+        )
+        for index, section in enumerate(reception.sections)
+        if isinstance(section, ReceivedDigital)
+    )
+    return lost.model_copy(
+        update={
+            "status": "completed",
+            "height": reception.header.height,
+            "width": reception.header.width,
+            "snr_estimated_db": reception.snr_db if math.isfinite(reception.snr_db) else None,
+            "fragments": len(reception.fragments),
+            "fragments_lost": tuple(np.flatnonzero(~reception.fragments).tolist()),
+            "frames": frame_records(reception),
+            "digital": bits,
+            "signal": signal,
+        }
     )
 
 

@@ -165,6 +165,8 @@ class PictureRecord(_Strict):
         channel_uses: symbols of the picture on the channel, side information included.
         samples: samples sent per antenna, all overhead included.
         cbr, air_cbr: those two over the source dimensions ``3 H W``.
+        attempts: times that it was sent, more than once where a receiver on another host went away
+            meanwhile; all else is about the last one.
         fragments_sent, fragments_received: frames of the picture.
         fragments_lost: which of them did not arrive; None where that was not written down.
         frames: what was measured of each, None where there is no waveform or nothing arrived.
@@ -199,6 +201,7 @@ class PictureRecord(_Strict):
     samples: int | None = None
     cbr: Finite | None = None
     air_cbr: Finite | None = None
+    attempts: Annotated[int, Field(ge=1)] = 1
     fragments_sent: _Fragments = 0
     fragments_received: _Fragments = 0
     fragments_lost: _FragmentIndices | None = None

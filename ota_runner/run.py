@@ -163,7 +163,8 @@ def _send_picture(draft: _Draft, job: Job, delivery: Delivery, folder: RunFolder
         [transmission] = job.codec.encode([image], state, job.request(draft.picture.number))
     transmission = replace(transmission, streams=job.streams)
     if state.csi is not None:
-        draft.fields |= {"csi_id": state.csi_id, "csi_age_s": state.age_s}
+        draft.fields["csi_id"] = state.csi_id
+        draft.fields["csi_age_s"] = None if delivery.stream_time_s is None else state.age_s
     uses = channel_uses(transmission)
     draft.fields |= {
         "label": Label(**vars(transmission.label)),
@@ -199,7 +200,7 @@ def _known_state(draft: _Draft, job: Job, delivery: Delivery) -> ChannelState:
     """What the transmitter goes by."""
     known = job.feedback.known
     known.picture_begins()
-    heard = known.state(delivery.stats.stream_time_s)
+    heard = known.state(delivery.stream_time_s)
     told_db = job.feedback.told_snr_db(job.snr_of(draft.picture.number), heard.snr_db)
     draft.fields["snr_told_db"] = told_db
     return replace(heard, snr_db=told_db)
@@ -219,11 +220,14 @@ def _carry(
     with draft.timed("waveform"):
         arrival = delivery.deliver(picture.number, picture.name, transmission, state)
     after = delivery.stats
+    radio = radio_record(before, after)
+    before = arrival.since or before  # what was sent in vain is not what the picture took
     sent = after.frames_sent - before.frames_sent
     arrived = arrival.fragments if arrival.fragments.size else np.zeros(sent, bool)
     draft.fields |= {
         "samples": after.samples - before.samples,
-        "radio": radio_record(before, after),
+        "radio": radio,
+        "attempts": arrival.attempts,
         "fragments_sent": sent,
         "fragments_received": int(arrived.sum()),
         "fragments_lost": np.flatnonzero(~arrived).tolist(),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
-from gnuradio.semcom.feedback_message import from_parts
+from gnuradio.semcom.feedback_order import FeedbackOrder
 from gnuradio.semcom.transmit_link import TransmitLink
 
 from ota_runner.console import say
@@ -41,6 +41,9 @@ from semcom_phy.link import LinkStats
 FIRST_ANSWER_S = 30.0
 """A receiver that has not answered by then is not there."""
 
+MOST_ATTEMPTS = 5
+"""A picture during which the receiver went away so often has failed; the next one may not."""
+
 _TRANSMIT_TIMEOUT_S = 30.0
 _LATE_REPORT_S = 2.0
 _POLL_S = 0.1
@@ -63,7 +66,8 @@ class ReceivingPeer:
     ) -> None:
         self._control, self._hello, self._known = control, hello, known
         self._changed = threading.Condition()
-        self._reports: dict[int, tuple[Report, bytes | None]] = {}
+        self._order = None if known is None else FeedbackOrder(known.counters)
+        self._reports: dict[tuple[int, int], tuple[Report, bytes | None]] = {}
         self._welcome: Welcome | None = None
         self._refused: str | None = None
         self._trouble: str | None = None
@@ -71,6 +75,11 @@ class ReceivingPeer:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="receiver's news", daemon=True)
         self._thread.start()
+
+    @property
+    def run(self) -> str:
+        """By which both ends know the run."""
+        return self._hello.run
 
     @property
     def radio(self) -> dict[str, object]:
@@ -102,27 +111,28 @@ class ReceivingPeer:
         """Wait while it is away or in trouble.
 
         Raises:
-            UsageError: it came back and cannot decode what is sent.
-            LinkFailed: it was away for longer than ``patience_s``.
+            LinkFailed: it was away for longer than ``patience_s``, or came back and refuses.
         """
-        if not self._wait(lambda: self.listens, patience_s):
+        try:
+            there = self._wait(lambda: self.listens, patience_s)
+        except UsageError as error:
+            raise LinkFailed(one_line(error)) from error
+        if not there:
             raise LinkFailed(
                 f"the receiver at {self._control.endpoint} was away for {patience_s:g} s: "
                 f"{self._trouble or self._control.obstacle or 'it is silent'}"
             )
 
     def report(
-        self, picture: int, timeout_s: float, unless: Callable[[], bool]
+        self, picture: int, attempt: int, timeout_s: float, unless: Callable[[], bool]
     ) -> tuple[Report, bytes | None] | None:
         """The report on a picture and its PNG; None after the time, or once ``unless`` holds."""
-        self._wait(lambda: picture in self._reports or unless(), timeout_s)
+        which = picture, attempt
+        self._wait(lambda: which in self._reports or unless(), timeout_s)
         with self._changed:
-            return self._reports.pop(picture, None)
-
-    def forget(self, picture: int) -> None:
-        """Of a picture that is going to be sent, whatever was reported of it before."""
-        with self._changed:
-            self._reports.pop(picture, None)
+            found = self._reports.pop(which, None)
+            self._reports.clear()  # what else came is about pictures and attempts that are over
+        return found
 
     def _wait(self, until: Callable[[], bool], timeout_s: float) -> bool:
         deadline = time.monotonic() + timeout_s
@@ -148,7 +158,7 @@ class ReceivingPeer:
             case PeerBack(new_session=new):
                 self._disturbances += 1
                 if new:
-                    self._welcome = self._trouble = None
+                    self._welcome = self._trouble = self._refused = None
                     self._control.send(self._hello)
                 else:
                     say("the receiver is back")
@@ -158,15 +168,22 @@ class ReceivingPeer:
                 say(f"the receiver {how}; waiting for it to come back")
             case Received(Welcome() as welcome):
                 self._welcome = welcome
+                if welcome.version != self._hello.version:
+                    say(
+                        f"the receiver has version {welcome.version}, this is {self._hello.version}"
+                    )
                 say(f"the receiver at {self._control.endpoint} listens")
             case Received(Refused(reason=reason)):
                 self._refused = reason
             case Received(Report() as report, blobs):
                 if report.run == self._hello.run:
-                    self._reports[report.picture] = report, blobs[0] if blobs else None
+                    png = blobs[0] if blobs else None
+                    self._reports[report.picture, report.attempt] = report, png
             case Received(ChannelFeedback(), blobs):
-                if self._known is not None:
-                    self._known.learn(from_parts(blobs).report)
+                if self._known is not None and self._order is not None:
+                    news = self._order.take(blobs)
+                    if news is not None:
+                        self._known.learn(news)
             case Received(Trouble(reason=reason)):
                 self._disturbances += 1
                 self._trouble = reason
@@ -185,7 +202,7 @@ class HostDelivery(AbstractContextManager["HostDelivery"]):
     """Over a radio here to a receiver on another host, which decodes.
 
     A picture on its way while the receiver went away, or was in trouble, is sent again once it
-    is back, unless it has a report on it.
+    is back, unless it has a report on that attempt.
 
     Args:
         link: the transmitting half, up; leaving this context closes it.
@@ -218,25 +235,66 @@ class HostDelivery(AbstractContextManager["HostDelivery"]):
     def set_snr_db(self, snr_db: float) -> None:
         raise LinkFailed("the SNR of a radio cannot be set between two hosts")
 
+    @property
+    def stream_time_s(self) -> float | None:
+        return None  # the receiver's clock is elsewhere
+
     def deliver(
         self, picture: int, name: str, transmission: Transmission, state: ChannelState
     ) -> Arrival:
-        while True:
+        for attempt in range(1, MOST_ATTEMPTS + 1):
             self._peer.wait_until_it_listens(self._patience_s)
-            before = self._peer.disturbances
-            found = self._attempt(picture, name, transmission, state, before)
-            if found is None and self._peer.disturbances != before:
-                self._peer.wait_until_it_listens(self._patience_s)
-                found = self._peer.report(picture, _LATE_REPORT_S, unless=lambda: False)
+            begun, before = self._link.stats, self._peer.disturbances
+            found = self._attempt(attempt, picture, name, transmission, state)
             if found is not None:
                 self._count(found[0].events)
                 signal = signal_record(picture, None, self._link)
-                return arrival_of(*found, transmission, signal)
+                arrival = arrival_of(*found, transmission, signal)
+                return replace(arrival, since=begun, attempts=attempt)
             if self._peer.disturbances == before:
                 raise LinkFailed(
                     f"the receiver said nothing on picture {name} for {RECEIVE_TIMEOUT_S:g} s"
                 )
             say(f"picture {name} is sent again")
+        raise ValueError(f"the receiver went away {MOST_ATTEMPTS} times while it was sent")
+
+    def _attempt(
+        self, attempt: int, picture: int, name: str, transmission: Transmission, state: ChannelState
+    ) -> tuple[Report, bytes | None] | None:
+        """Send a picture once; what the receiver has to say of it, None where it went away."""
+        run, before = self._peer.run, self._peer.disturbances
+        which = {"run": run, "picture": picture, "attempt": attempt}
+        self._control.send(PictureNext(**which, name=_printable(name)))
+        try:
+            self._link.transmit(
+                picture, transmission, state, _TRANSMIT_TIMEOUT_S, excused=_Absence(self).excuses
+            )
+        except (RuntimeError, TimeoutError, OSError) as error:
+            raise LinkFailed(f"the link failed: {one_line(error)}") from error
+        self._control.send(SentSoFar(**which, samples=self._link.samples_out))
+        try:
+            found = self._peer.report(
+                picture,
+                attempt,
+                RECEIVE_TIMEOUT_S,
+                unless=lambda: self._peer.disturbances != before,
+            )
+            if found is None and self._peer.disturbances != before:
+                self._peer.wait_until_it_listens(self._patience_s)
+                found = self._peer.report(picture, attempt, _LATE_REPORT_S, unless=lambda: False)
+        except UsageError as error:
+            raise LinkFailed(one_line(error)) from error
+        return found
+
+    @property
+    def peer(self) -> ReceivingPeer:
+        """The receiver."""
+        return self._peer
+
+    @property
+    def patience_s(self) -> float:
+        """How long a receiver that has gone is waited for."""
+        return self._patience_s
 
     def _count(self, events: Mapping[str, int]) -> None:
         """Add what went wrong in the receiver's radio; one that was opened anew counts from 0."""
@@ -245,44 +303,46 @@ class HostDelivery(AbstractContextManager["HostDelivery"]):
             self._elsewhere[kind] += count - before if count >= before else count
         self._told = events
 
-    def _attempt(
-        self, picture: int, name: str, transmission: Transmission, state: ChannelState, before: int
-    ) -> tuple[Report, bytes | None] | None:
-        """Send a picture once; what the receiver has to say of it."""
-        frames = self._link.stats.frames_sent
-        self._peer.forget(picture)
-        self._control.send(PictureNext(picture=picture, name=name))
-        try:
-            self._link.transmit(picture, transmission, state, _TRANSMIT_TIMEOUT_S)
-        except (RuntimeError, TimeoutError, OSError) as error:
-            raise LinkFailed(f"the link failed: {one_line(error)}") from error
-        sent = SentSoFar(
-            picture=picture,
-            samples=self._link.samples_out,
-            frames=self._link.stats.frames_sent - frames,
-        )
-        self._control.send(sent)
-        return self._peer.report(
-            picture, RECEIVE_TIMEOUT_S, unless=lambda: self._peer.disturbances != before
-        )
-
     def __exit__(self, *_: object) -> None:
         self._link.close()
         self._peer.close()
 
 
-def take_leave(control: ControlClient, outcome: Outcome | None) -> None:
+class _Absence:
+    """While the receiver is away its radio may take no samples, for as long as it is waited for."""
+
+    def __init__(self, delivery: HostDelivery) -> None:
+        self._delivery = delivery
+        self._until: float | None = None
+
+    def excuses(self) -> bool:
+        """Whether the receiver is away, and not for too long."""
+        if self._delivery.peer.listens:
+            self._until = None
+            return False
+        if self._until is None:
+            self._until = time.monotonic() + self._delivery.patience_s
+        return time.monotonic() < self._until
+
+
+def _printable(name: str) -> str:
+    """A picture's name as a message takes it."""
+    return "".join(each if each.isprintable() else "?" for each in name)[:255] or "?"
+
+
+def take_leave(control: ControlClient, run: str, outcome: Outcome | None) -> None:
     """Tell the receiver how the run ended, or that it may go on.
 
     Args:
         control: the connection.
-        outcome: of the run; None where it came to none.
+        run: which.
+        outcome: of the run; None where it was not begun, which the receiver need not know.
     """
     if outcome is None:
-        control.send(Stop(reason="the transmitter could not send"))
-    elif outcome.interrupted:
-        control.send(Stop(reason="the transmitter was interrupted"))
+        return
+    if outcome.interrupted:
+        control.send(Stop(run=run, reason="the transmitter was interrupted"))
     elif outcome.broken is not None:  # gone on with, perhaps: the receiver waits
-        control.send(Trouble(reason=outcome.broken[:1000]))
+        control.send(Trouble(reason=_printable(outcome.broken)))
     else:
-        control.send(End(summary=outcome.summary.model_dump(mode="json")))
+        control.send(End(run=run, summary=outcome.summary.model_dump(mode="json")))

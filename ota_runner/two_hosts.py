@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 _PORT = 5570
 
+_GO_ON = "go on with the same --output, and --resume at the transmitter"
+
 
 class _HostOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -134,6 +136,8 @@ def transmit(
     with interrupted_once():
         settings = resolve(layers, choice.radio.options, choice.scheme.options)
         codec = open_codec(settings)
+        if settings.run.record_iq:
+            raise UsageError("--record-iq: a run over two hosts is not recorded: leave it out")
         settings = _with_keys(settings, host)
         old = run_to_resume(settings, invocation)
         run = (old and old.manifest().run) or secrets.token_hex(8)
@@ -147,7 +151,7 @@ def transmit(
                 route = _to_another_host(choice.radio.name, control, hello, host.patience)
                 outcome = run_job(settings, codec, choice.radio, invocation, view, route)
             finally:
-                take_leave(control, outcome)
+                take_leave(control, run, outcome)
         return tell(outcome, invocation)
 
 
@@ -220,7 +224,7 @@ def _tell(serving: ReceivingHost, interrupted: bool, invocation: Invocation) -> 
     if serving.stopped_because is not None:
         say(f"the run was stopped: {serving.stopped_because}")
     summary = serving.run.finish(serving.summary)
-    return tell(Outcome(serving.run.folder, summary, interrupted), invocation)
+    return tell(Outcome(serving.run.folder, summary, interrupted), invocation, _GO_ON)
 
 
 def _with_keys(settings: Settings, host: _HostOptions) -> Settings:

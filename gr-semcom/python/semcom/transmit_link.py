@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 
@@ -75,7 +76,12 @@ class TransmitLink(AbstractContextManager["TransmitLink"]):
         return self._half.framer.samples_out
 
     def transmit(
-        self, picture: int, transmission: Transmission, state: ChannelState, timeout_s: float
+        self,
+        picture: int,
+        transmission: Transmission,
+        state: ChannelState,
+        timeout_s: float,
+        excused: Callable[[], bool] = lambda: False,
     ) -> None:
         """Send a picture; returns when its last sample has left the antenna.
 
@@ -84,6 +90,7 @@ class TransmitLink(AbstractContextManager["TransmitLink"]):
             transmission: what the codec made of it.
             state: what the transmitter knows of the channel; a precoder uses its CSI.
             timeout_s: after which a radio that takes no samples is given up.
+            excused: while it holds that time does not count.
 
         Raises:
             ValueError: the transmission does not fit into frames.
@@ -97,7 +104,7 @@ class TransmitLink(AbstractContextManager["TransmitLink"]):
         progress, deadline = -1, 0.0
         while framer.pictures_waiting or not self.radio.transmitted(framer.samples_out):
             self._running.check()
-            if progress != framer.samples_out:
+            if progress != framer.samples_out or excused():
                 progress, deadline = framer.samples_out, time.monotonic() + timeout_s
             elif time.monotonic() > deadline:
                 raise TimeoutError(
@@ -106,10 +113,6 @@ class TransmitLink(AbstractContextManager["TransmitLink"]):
                 )
             time.sleep(_POLL_S)
         self._seconds += time.monotonic() - begun
-
-    def check(self) -> None:
-        """Raise what ended the flowgraph, if anything did."""
-        self._running.check()
 
     def spectra(self) -> Spectra:
         """Spectra of the samples sent since this was last asked."""
