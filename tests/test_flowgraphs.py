@@ -293,6 +293,10 @@ def test_a_picture_crosses_a_virtual_pluto(tmp_path: Path, program: Callable[[st
     compiled = program("pluto")
     with VirtualRadios("--pluto", 1) as radios:
         words = [f"--uri={radios.pluto_uri}", images, f"--output={output}", "--scheme=linear"]
+        refused = run(compiled, *words)
+        assert refused.returncode != 0
+        assert "would radiate at 2450 MHz" in refused.stderr
+        words += ["--cabled-db=60", "--attenuation-db=20"]
         words = [sys.executable, "-u", str(compiled), *words]
         with subprocess.Popen(
             words, env=without_screen(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
