@@ -66,7 +66,8 @@ import numpy as np
 from gnuradio.semcom.radios.usrp_bench import open_bench
 from gnuradio.semcom.radios.usrp_config import UsrpConfig
 
-with open_bench(UsrpConfig(cabled_db=60), 1e6, 2, 2) as bench:
+with open_bench(UsrpConfig(cabled_db=60, gain_tx_db=80), 1e6, 2, 2) as bench:
+    opened_db = bench._device.get_tx_gain(0), bench._device.get_tx_gain(1)
     bench.set_freq_hz(2.4e9, 2.4e9)
     gains = bench.set_gain_tx_db(80.1), bench.set_gain_rx_db(60)
     quiet = bench.capture(20_000)
@@ -79,7 +80,33 @@ with open_bench(UsrpConfig(cabled_db=60), 1e6, 2, 2) as bench:
     power_db = [10 * np.log10(np.mean(np.abs(x) ** 2)) for x in (quiet, heard[:, 200:4000])]
     told = [bench.model, bench.serial, bench.rate_hz, bench.freq_hz, bench.temperature_c()]
     ranges = [[r.low, r.high, r.step] for r in (bench.gain_tx, bench.gain_rx)]
-print(json.dumps([gains, power_db, lags, told, ranges, heard.shape, quiet.shape]))
+print(json.dumps([opened_db, gains, power_db, lags, told, ranges, heard.shape, quiet.shape]))
+"""
+
+VANISHING_BENCH = """
+import json, sys
+import numpy as np
+from gnuradio.semcom.radios import RadioLostError
+from gnuradio.semcom.radios.usrp_bench import open_bench
+from gnuradio.semcom.radios.usrp_config import UsrpConfig
+
+said = []
+with open_bench(UsrpConfig(cabled_db=60), 1e6, 1, 1) as bench:
+    print("open", flush=True)
+    sys.stdin.readline()
+    sent = np.zeros((1, 1000), np.complex64)
+    for use in (
+        lambda: bench.exchange(sent, 2000),
+        lambda: bench.capture(2000),
+        lambda: bench.set_gain_tx_db(3),
+        lambda: bench.set_freq_hz(2.4e9, 2.4e9),
+        lambda: bench._send(sent, 0.0),
+    ):
+        try:
+            use()
+        except RadioLostError as error:
+            said.append(str(error))
+print(json.dumps(said))
 """
 
 
@@ -245,16 +272,39 @@ def test_the_bench_plays_and_captures(uhd: VirtualRadios) -> None:
         [sys.executable, "-c", BENCH], capture_output=True, text=True, timeout=60, check=False
     )
     assert result.returncode == 0, result.stderr
-    gains, power_db, lags, told, ranges, heard, quiet = json.loads(result.stdout)
+    opened_db, gains, power_db, lags, told, ranges, heard, quiet = json.loads(result.stdout)
     serial = uhd.status()["usrp0"]["serial"]
+    assert opened_db == [0, 0]
     assert gains == [80, 60]
     # Noise of -106 dBm, and 10 dBm - 9.75 dB + 10 log10(0.18) over 60 dB; full scale is -60 dBm.
     assert power_db == pytest.approx([-46.0, -67.2 + 60], abs=0.3)
     assert lags == [0, 0]
-    assert told == [f"virtual B210 {serial}", serial, 1e6, 2.4e9, 35]
+    assert told == ["virtual B210", serial, 1e6, 2.4e9, 35]
     assert ranges == [[0, 89.75, 0.25], [0, 76, 1]]
     assert (heard, quiet) == ([2, 9000], [2, 20_000])
     assert uhd.status()["usrp0"]["tx_gain_db"] == [0, 0]
+
+
+def test_a_device_that_vanishes_from_the_bench_is_told(uhd: VirtualRadios) -> None:
+    command = [sys.executable, "-c", VANISHING_BENCH]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as bench:
+        assert bench.stdout is not None
+        assert bench.stdout.readline() == "open\n"
+        uhd.fault("usrp0.vanish")
+        out, errors = bench.communicate("\n", timeout=60)
+    assert bench.returncode == 0, errors
+    said = json.loads(out)
+    assert len(said) == 5
+    assert all(re.match("virtual B210 (does not|gives no)", line) for line in said)
+
+
+def test_the_bench_has_no_more_antennas_than_its_front_ends(uhd: VirtualRadios) -> None:
+    words = ["calibrate", "--radio=usrp", "--cabled=60", "--subdevice=A:A", "--antennas=2x2"]
+    result = run(*words)
+    assert result.returncode == 2
+    assert "2 antennas at one end, but the device has 1" in result.stderr
 
 
 def test_soapy_sends_pictures_over_the_same_device(

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any, Self
 
 import numpy as np
@@ -20,8 +21,14 @@ from gnuradio.semcom.radios.corrections import Corrections
 from gnuradio.semcom.radios.device import require_leave_to_transmit
 from gnuradio.semcom.radios.transmit_guardian import TransmitGuardian
 from gnuradio.semcom.radios.usrp_api import uhd_api
+from gnuradio.semcom.radios.usrp_checks import (
+    errors_of_uhd,
+    require,
+    require_one_of,
+    require_rate,
+    set_clocks,
+)
 from gnuradio.semcom.radios.usrp_config import UsrpConfig, choose_usrp, device_address, find_usrp
-from gnuradio.semcom.radios.usrp_discovery import meaning
 
 from semcom_phy.exchange import ComplexArray
 
@@ -37,10 +44,8 @@ def open_device(address: str) -> Any:
     Raises:
         RadioOpenError: it cannot be opened.
     """
-    try:
+    with errors_of_uhd(RadioOpenError, f"USRP ({address})", address):
         return uhd_api().usrp.MultiUSRP(address)
-    except RuntimeError as error:
-        raise RadioOpenError(f"USRP ({address}): {meaning(str(error), address)}") from error
 
 
 def turn_off(device: Any) -> None:
@@ -65,24 +70,23 @@ def switch_off(config: UsrpConfig) -> None:
     """
     address = device_address(config, find_usrp(config))
     device = open_device(address)
-    try:
+    with errors_of_uhd(RadioOpenError, f"USRP ({address})", address):
         turn_off(device)
-    except RuntimeError as error:
-        raise RadioOpenError(f"USRP ({address}): {meaning(str(error), address)}") from error
 
 
 class UsrpBench(Bench):
     """See :class:`gnuradio.semcom.radios.bench.Bench`; both ends are timed by one clock.
 
     Args:
-        config: of the device.
+        config: of the device, of which the transmit gain is ignored: the lowest is set.
         rate_hz: samples a second.
         tx_antennas, rx_antennas: that are used.
         corrections: with the limits of the device's profiles.
 
     Raises:
         RadioConfigError: an option out of the device's range, or no leave to transmit.
-        RadioOpenError: no such device, or it cannot be opened.
+        RadioOpenError: no such device, it cannot be opened, or does not lock to its clock.
+        RadioLostError: it went, as from any method, or is too slow.
     """
 
     radio = "usrp"
@@ -106,107 +110,145 @@ class UsrpBench(Bench):
         own = config.model_copy(update={"serial": self.serial or config.serial})
         guardian = TransmitGuardian(self.radio, own)
         self._close = weakref.finalize(self, _turn_off_for_good, self._device, guardian)
-        self.gain_tx = _gain_range(self._device.get_tx_gain_range(0))
-        self.gain_rx = _gain_range(self._device.get_rx_gain_range(0))
-        try:
-            self._set_up(config, rate_hz)
-        except RuntimeError as error:
-            raise RadioConfigError(
-                f"radio 'usrp': {meaning(str(error), chosen.address)}"
-            ) from error
-        self.rate_hz = float(self._device.get_rx_rate(0))
-        self.set_gain_tx_db(chosen.gain_tx_db)
-        self.set_gain_rx_db(chosen.gain_rx_db)
+        with errors_of_uhd(RadioConfigError, "radio 'usrp'", chosen.address):
+            self._set_up(rate_hz)
+            self.gain_tx = _gain_range(self._device.get_tx_gain_range(0))
+            self.gain_rx = _gain_range(self._device.get_rx_gain_range(0))
+            self.rate_hz = float(self._device.get_rx_rate(0))
+            self._transmitter = self._device.get_tx_stream(self._stream(tx_antennas))
+            self._receiver = self._device.get_rx_stream(self._stream(rx_antennas))
         self.set_freq_hz(config.freq_hz, config.freq_hz)
-        self._transmitter = self._device.get_tx_stream(self._stream(tx_antennas))
-        self._receiver = self._device.get_rx_stream(self._stream(rx_antennas))
+        self.set_gain_rx_db(chosen.gain_rx_db)
+        self.set_gain_tx_db(self.gain_tx.low)
 
-    def _set_up(self, config: UsrpConfig, rate_hz: float) -> None:
-        device = self._device
-        if config.clock_source is not None:
-            device.set_clock_source(config.clock_source)
-        if config.time_source is not None:
-            device.set_time_source(config.time_source)
+    def _set_up(self, rate_hz: float) -> None:
+        device, config = self._device, self._config
+        set_clocks(device, config.clock_source, config.time_source)
         if config.subdevice is not None:
             subdevice = self._uhd.usrp.SubdevSpec(config.subdevice)
             device.set_tx_subdev_spec(subdevice)
             device.set_rx_subdev_spec(subdevice)
         device.set_tx_rate(rate_hz)
         device.set_rx_rate(rate_hz)
-        for channel in range(self.tx_antennas):
-            if config.antenna_tx is not None:
-                device.set_tx_antenna(config.antenna_tx, channel)
-            if config.bandwidth_hz is not None:
-                device.set_tx_bandwidth(config.bandwidth_hz, channel)
-        for channel in range(self.rx_antennas):
-            if config.antenna_rx is not None:
-                device.set_rx_antenna(config.antenna_rx, channel)
-            if config.bandwidth_hz is not None:
-                device.set_rx_bandwidth(config.bandwidth_hz, channel)
+        self._set_up_end("tx", self.tx_antennas, rate_hz, config.antenna_tx)
+        self._set_up_end("rx", self.rx_antennas, rate_hz, config.antenna_rx)
+
+    def _set_up_end(self, way: str, antennas: int, rate_hz: float, connector: str | None) -> None:
+        """Check and set up ``tx`` or ``rx``."""
+
+        def end(name: str) -> Any:
+            return getattr(self._device, name.format(way))
+
+        there = end("get_{}_num_channels")()
+        if antennas > there:
+            raise RadioConfigError(
+                f"radio 'usrp': {antennas} antennas at one end, but the device has {there}: use "
+                "fewer --antennas, or another --subdevice"
+            )
+        require_rate(end("get_{}_rate")(0), rate_hz)
+        freq_hz, bandwidth_hz = self._config.freq_hz, self._config.bandwidth_hz
+        for channel in range(antennas):
+            require(end("get_{}_freq_range")(channel), freq_hz, "--freq")
+            if connector is not None:
+                require_one_of(end("get_{}_antennas")(channel), connector, f"--antenna-{way}")
+                end("set_{}_antenna")(connector, channel)
+            if bandwidth_hz is not None:
+                require(end("get_{}_bandwidth_range")(channel), bandwidth_hz, "--bandwidth")
+                end("set_{}_bandwidth")(bandwidth_hz, channel)
 
     def _stream(self, antennas: int) -> Any:
         arguments = self._uhd.usrp.StreamArgs("fc32", self._config.otw_format)
         arguments.channels = list(range(antennas))
         return arguments
 
+    def _asked(self) -> AbstractContextManager[None]:
+        """Around every call of a device that was set up: what UHD raises now is its loss."""
+        return errors_of_uhd(RadioLostError, f"{self.model} does not answer any more")
+
     @property
     def freq_hz(self) -> float:
-        return float(self._device.get_rx_freq(0))
+        with self._asked():
+            return float(self._device.get_rx_freq(0))
 
     def set_freq_hz(self, tx_hz: float, rx_hz: float) -> None:
         request = self._uhd.types.TuneRequest
-        for channel in range(self.tx_antennas):
-            self._device.set_tx_freq(request(tx_hz), channel)
-        for channel in range(self.rx_antennas):
-            self._device.set_rx_freq(request(rx_hz), channel)
+        with self._asked():
+            for channel in range(self.tx_antennas):
+                self._device.set_tx_freq(request(tx_hz), channel)
+            for channel in range(self.rx_antennas):
+                self._device.set_rx_freq(request(rx_hz), channel)
 
     def set_gain_tx_db(self, gain_db: float) -> float:
-        for channel in range(self.tx_antennas):
-            self._device.set_tx_gain(gain_db, channel)
-        return float(self._device.get_tx_gain(0))
+        with self._asked():
+            for channel in range(self.tx_antennas):
+                self._device.set_tx_gain(gain_db, channel)
+            return float(self._device.get_tx_gain(0))
 
     def set_gain_rx_db(self, gain_db: float) -> float:
-        for channel in range(self.rx_antennas):
-            self._device.set_rx_gain(gain_db, channel)
-        return float(self._device.get_rx_gain(0))
+        with self._asked():
+            for channel in range(self.rx_antennas):
+                self._device.set_rx_gain(gain_db, channel)
+            return float(self._device.get_rx_gain(0))
 
     def temperature_c(self) -> float | None:
-        if "temp" not in self._device.get_rx_sensor_names(0):
-            return None
-        return float(self._device.get_rx_sensor("temp", 0).to_real())
+        with self._asked():
+            if "temp" not in self._device.get_rx_sensor_names(0):
+                return None
+            return float(self._device.get_rx_sensor("temp", 0).to_real())
 
     def capture(self, samples: int) -> ComplexArray:
-        return self._receive(self._device.get_time_now().get_real_secs() + _SETTLE_S, samples)
+        for _ in range(_TRIES):
+            heard = self._receive(self._in(_SETTLE_S), samples)
+            if heard is not None:
+                return heard
+        raise self._too_slow("receive")
 
     def exchange(self, sent: ComplexArray, samples: int) -> ComplexArray:
         for _ in range(_TRIES):
-            begin_s = self._device.get_time_now().get_real_secs() + _LEAD_S
-            sender = threading.Thread(target=self._send, args=[sent, begin_s])
-            sender.start()
-            heard = self._receive(begin_s, samples)
-            sender.join()
-            if self._was_sent():
+            begin_s = self._in(_LEAD_S)
+            with ThreadPoolExecutor(1) as sender:
+                sending = sender.submit(self._send, sent, begin_s)
+                heard = self._receive(begin_s, samples)
+                sending.result()
+            if self._was_sent() and heard is not None:
                 return heard
-        raise RadioLostError(f"{self.model} did not send in time, {_TRIES} times: use a lower rate")
+        raise self._too_slow("send")
 
-    def _receive(self, begin_s: float, samples: int) -> ComplexArray:
-        """``samples`` of the receiver from a time of the device."""
+    def _in(self, seconds: float) -> float:
+        """A time of the device, so far ahead."""
+        with self._asked():
+            return float(self._device.get_time_now().get_real_secs()) + seconds
+
+    def _too_slow(self, what: str) -> RadioLostError:
+        return RadioLostError(
+            f"{self.model} did not {what} in time, {_TRIES} times: use a lower rate"
+        )
+
+    def _receive(self, begin_s: float, samples: int) -> ComplexArray | None:
+        """``samples`` of the receiver from a time of the device; None where that was over."""
         types = self._uhd.types
         command = types.StreamCMD(types.StreamMode.num_done)
         command.num_samps = samples
         command.stream_now = False
         command.time_spec = types.TimeSpec(begin_s)
-        self._receiver.issue_stream_cmd(command)
+        with self._asked():
+            self._receiver.issue_stream_cmd(command)
         heard = np.zeros((self.rx_antennas, samples), np.complex64)
-        taken, metadata = 0, types.RXMetadata()
+        taken, metadata, code = 0, types.RXMetadata(), types.RXMetadataErrorCode
         deadline = time.monotonic() + _PATIENCE_S + 2 * samples / self.rate_hz
         while taken < samples:
             piece = np.zeros((self.rx_antennas, samples - taken), np.complex64)
-            count = self._receiver.recv(piece, metadata, 0.5)
+            with self._asked():
+                count = self._receiver.recv(piece, metadata, 0.5)
             heard[:, taken : taken + count] = piece[:, :count]
             taken += count
-            if metadata.error_code == types.RXMetadataErrorCode.overflow:
-                raise RadioLostError(f"{self.model} dropped samples: use a lower rate")
+            if metadata.error_code == code.late:
+                self._let_pass(deadline)
+                return None
+            if metadata.error_code not in (code.none, code.timeout):
+                raise RadioLostError(
+                    f"{self.model} dropped samples ({metadata.strerror()}): use a lower rate"
+                )
             if time.monotonic() > deadline:
                 raise RadioLostError(
                     f"{self.model} gives no samples ({metadata.strerror()}): look at its power "
@@ -214,22 +256,34 @@ class UsrpBench(Bench):
                 )
         return heard
 
+    def _let_pass(self, deadline: float) -> None:
+        """Take what a late command left behind: every channel says that it was late."""
+        types = self._uhd.types
+        piece, metadata = np.zeros((self.rx_antennas, 1000), np.complex64), types.RXMetadata()
+        while time.monotonic() < deadline:
+            with self._asked():
+                self._receiver.recv(piece, metadata, 0.1)
+            if metadata.error_code == types.RXMetadataErrorCode.timeout:
+                return
+
     def _send(self, sent: ComplexArray, begin_s: float) -> None:
         """One burst at a time of the device."""
         metadata = self._uhd.types.TXMetadata()
         metadata.start_of_burst = metadata.end_of_burst = metadata.has_time_spec = True
         metadata.time_spec = self._uhd.types.TimeSpec(begin_s)
         timeout_s = _PATIENCE_S + sent.shape[1] / self.rate_hz
-        self._transmitter.send(np.ascontiguousarray(sent, np.complex64), metadata, timeout_s)
+        with self._asked():
+            self._transmitter.send(np.ascontiguousarray(sent, np.complex64), metadata, timeout_s)
 
     def _was_sent(self) -> bool:
         """Whether nothing was late or missing of the last burst."""
         code = self._uhd.types.TXMetadataEventCode
         message, whole = self._uhd.types.TXAsyncMetadata(), True
-        while self._transmitter.recv_async_msg(message, 0.1):
-            if message.event_code == code.burst_ack:
-                return whole
-            whole = False
+        with self._asked():
+            while self._transmitter.recv_async_msg(message, 0.1):
+                if message.event_code == code.burst_ack:
+                    return whole
+                whole = False
         return whole
 
     def __enter__(self) -> Self:
