@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 from gnuradio.semcom.radios.bench import Bench
+from pydantic import Field
 
 from semcom_calibration.gains import spread
-from semcom_calibration.result import Result
+from semcom_calibration.result import Result, ascending
 
 GAINS = 4
 """Receive gains at which it is measured, besides the one asked for."""
@@ -38,7 +41,7 @@ class DcOffset(Result):
         points: ascending in gain.
     """
 
-    points: tuple[DcPoint, ...]
+    points: Annotated[tuple[DcPoint, ...], Field(min_length=1), ascending("gain_rx_db")]
 
     def at(self, gain_rx_db: float) -> tuple[complex, ...]:
         """Offset of each antenna at a gain, between the points by interpolation."""
@@ -54,7 +57,8 @@ class DcOffset(Result):
 def measure_dc_offset(bench: Bench, gain_rx_db: float) -> DcOffset:
     """Mean of what is heard while nothing is sent, over receive gain.
 
-    ``d = mean(y)``, whose standard deviation is that of the samples over ``sqrt(n)``.
+    ``d = mean(y)``, whose standard deviation is that of the samples over ``sqrt(n)``. The
+    transmitter is at its lowest gain: its carrier leaks into the mean.
 
     Wiring: as for all; nothing is sent.
 
@@ -62,6 +66,7 @@ def measure_dc_offset(bench: Bench, gain_rx_db: float) -> DcOffset:
         bench: of the device.
         gain_rx_db: at which it is surely measured.
     """
+    bench.set_gain_tx_db(bench.gain_tx.low)
     gains = sorted({gain_rx_db, *spread(bench.gain_rx, GAINS)})
     return DcOffset(points=tuple(_at(bench, gain) for gain in gains))
 

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 import numpy as np
 from gnuradio.semcom.radios.bench import GainRange
+from pydantic import Field
 from scipy.stats import theilslopes
 
 from semcom_calibration.errors import CalibrationError
 from semcom_calibration.gains import settable
-from semcom_calibration.result import Result
+from semcom_calibration.result import Result, ascending
 
 FEWEST = 4
 """Points that make a curve."""
@@ -53,7 +55,7 @@ class GainCurve(Result):
         compression_dbfs: of the receiver, level of the tone there.
     """
 
-    points: tuple[GainPoint, ...]
+    points: Annotated[tuple[GainPoint, ...], Field(min_length=FEWEST), ascending("set_db")]
     offset_db: float
     slope_db_per_db: float
     linear_from_db: float

@@ -6,7 +6,7 @@ from __future__ import annotations
 from gnuradio.semcom.radios.bench import Bench, GainRange
 
 from semcom_calibration.errors import CalibrationError
-from semcom_calibration.tone import HeardTone, hear_tone
+from semcom_calibration.tone import hear_tone
 
 _BLIND_STEP_DB = 20.0
 """By which the gain is raised while nothing is heard."""
@@ -33,7 +33,7 @@ def settable(gains: GainRange, gain_db: float) -> float:
     return round(gain_db, 6)
 
 
-def raise_gain_tx(bench: Bench, level_dbfs: float) -> HeardTone:
+def raise_gain_tx(bench: Bench, level_dbfs: float) -> float:
     """Raise the transmit gain, from the lowest, until the tone arrives at a level.
 
     Nothing is sent at a gain whose level at the receiver could not be told before from a lower
@@ -43,6 +43,9 @@ def raise_gain_tx(bench: Bench, level_dbfs: float) -> HeardTone:
         bench: with its receive gain set; its transmit gain is left at what is found.
         level_dbfs: wanted at the first receive antenna; what the highest gain gives where that is
             less.
+
+    Returns:
+        That gain, as read back.
 
     Raises:
         CalibrationError: nothing is heard at the highest gain.
@@ -62,4 +65,4 @@ def raise_gain_tx(bench: Bench, level_dbfs: float) -> HeardTone:
             f"no signal: a tone sent with {gain_db:g} dB of gain is not heard: is the cable on the "
             "right connectors, and is there too much attenuation?"
         )
-    return tone
+    return gain_db

@@ -9,13 +9,16 @@ mean, the DC offset.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 from gnuradio.semcom.radios.bench import Bench
 from numpy.typing import NDArray
+from pydantic import Field
 from scipy.signal import welch
 
 from semcom_calibration.gains import spread
-from semcom_calibration.result import Result
+from semcom_calibration.result import Result, ascending
 
 SILENCE_DBFS = -300.0
 """Stands for samples that are all the same."""
@@ -43,8 +46,8 @@ class NoisePoint(Result):
     """
 
     gain_rx_db: float
-    power_dbfs: tuple[float, ...]
-    density_dbfs_per_hz: tuple[float, ...]
+    power_dbfs: Annotated[tuple[float, ...], Field(min_length=1)]
+    density_dbfs_per_hz: Annotated[tuple[float, ...], Field(min_length=1)]
 
 
 class NoiseFloor(Result):
@@ -54,7 +57,7 @@ class NoiseFloor(Result):
         points: ascending in gain.
     """
 
-    points: tuple[NoisePoint, ...]
+    points: Annotated[tuple[NoisePoint, ...], Field(min_length=1), ascending("gain_rx_db")]
 
     def least_useful_gain_db(self) -> float:
         """The lowest gain from which on the noise rises with the gain, one for one.
@@ -81,10 +84,11 @@ class NoiseFloor(Result):
 
 
 def measure_noise_floor(bench: Bench) -> NoiseFloor:
-    """Noise over receive gain.
+    """Noise over receive gain, the transmitter at its lowest gain: its own noise stays out.
 
     Wiring: as for all; nothing is sent. With antennas, what others send is heard too.
     """
+    bench.set_gain_tx_db(bench.gain_tx.low)
     gains = spread(bench.gain_rx, GAINS)
     return NoiseFloor(points=tuple(_at(bench, gain) for gain in gains))
 

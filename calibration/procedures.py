@@ -87,17 +87,23 @@ class Calibration:
         gain_rx_db: to receive with; None for the lowest with which the receiver hears next to as
             well as it can or, where the noise is not measured, the middle of the range.
 
+        results: name to what was found before in the same wiring; what is carried out anew takes
+            the place of it.
+
     Attributes:
         results: name to what was found, so far.
+        found_now: names of what was not found before.
         failed: name to what a procedure says that could not tell anything.
+        tone_gain_tx_db: transmit gain of the tone that offsets are measured with; None for none.
     """
 
     bench: Bench
     backoff_db: float
     gain_rx_db: float | None = None
     results: dict[str, Result] = field(default_factory=dict)
+    found_now: set[str] = field(default_factory=set)
     failed: dict[str, str] = field(default_factory=dict)
-    _toned: bool = False
+    tone_gain_tx_db: float | None = None
 
     def run(self, names: Iterable[str], begins: Callable[[str], None]) -> None:
         """Carry procedures out, see :func:`with_needs`.
@@ -106,7 +112,10 @@ class Calibration:
             names: of procedures.
             begins: called with the name of each as it begins.
         """
-        for name in with_needs(names):
+        names = with_needs(names)
+        for name in names:
+            self.results.pop(name, None)
+        for name in names:
             if name == "channels" and self.bench.tx_antennas == self.bench.rx_antennas == 1:
                 continue
             need = _NEEDS.get(name)
@@ -116,6 +125,7 @@ class Calibration:
             begins(name)
             try:
                 self.results[name] = getattr(self, f"_{name}")()
+                self.found_now.add(name)
             except CalibrationError as error:
                 self.failed[name] = str(error)
 
@@ -126,10 +136,13 @@ class Calibration:
 
     @property
     def receive_with_db(self) -> float:
-        """Receive gain for runs."""
+        """Receive gain for runs: that of the SNR table, where there is one."""
         if self.gain_rx_db is not None:
             return self.gain_rx_db
         noise, gains = self.results.get("noise_floor"), self.bench.gain_rx
+        table = self.results.get("snr_table")
+        if isinstance(table, SnrTable):
+            return table.gain_rx_db
         if isinstance(noise, NoiseFloor):
             return noise.least_useful_gain_db()
         return settable(gains, (gains.low + gains.high) / 2)
@@ -178,7 +191,6 @@ class Calibration:
 
     def _set_tone(self) -> None:
         """Gains with which a tone arrives well."""
-        if not self._toned:
+        if self.tone_gain_tx_db is None:
             self.bench.set_gain_rx_db(self.receive_with_db)
-            raise_gain_tx(self.bench, _TONE_DBFS)
-            self._toned = True
+            self.tone_gain_tx_db = raise_gain_tx(self.bench, _TONE_DBFS)

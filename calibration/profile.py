@@ -6,12 +6,13 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from gnuradio.semcom.radios.bench import GainRange
+from gnuradio.semcom.radios.bench import Bench, GainRange
 from gnuradio.semcom.radios.corrections import Corrections
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
@@ -25,6 +26,8 @@ _SAME_RATE = 1e-3
 """Of the sample rate, either way."""
 
 _LARGEST_BYTES = 1 << 20
+
+_NO_LIMITS = Corrections()
 
 _HEADING = """\
 # Calibration profile of a radio, written by `ota_runner calibrate`. You may edit `limits`: the
@@ -62,7 +65,7 @@ class Limits(Result):
     """What the device must not exceed when it transmits; None for no limit.
 
     Attributes:
-        highest_gain_tx_db: in this wiring.
+        highest_gain_tx_db: in this wiring; None also where nothing was sent yet.
         lowest_freq_hz, highest_freq_hz: that may be radiated.
     """
 
@@ -114,8 +117,10 @@ class Profile(Result):
                 raise ValueError(f"{name} is of {len(values)} antennas, not {self.rx_antennas}")
         return self
 
-    def problem(self, freq_hz: float, rate_hz: float, rx_antennas: int) -> str | None:
-        """Why it does not hold at another frequency or rate, or None."""
+    def problem(
+        self, freq_hz: float, rate_hz: float, tx_antennas: int, rx_antennas: int
+    ) -> str | None:
+        """Why it does not hold at another frequency, rate or number of antennas, or None."""
         if abs(freq_hz - self.freq_hz) > HOLDS_WITHIN * self.freq_hz:
             return (
                 f"it is for {self.freq_hz / 1e6:g} MHz to within {HOLDS_WITHIN:.0%}, not for "
@@ -123,24 +128,28 @@ class Profile(Result):
             )
         if abs(rate_hz - self.rate_hz) > _SAME_RATE * self.rate_hz:
             return f"it is for {self.rate_hz / 1e6:g} MS/s, not for {rate_hz / 1e6:g} MS/s"
-        if rx_antennas > self.rx_antennas:
-            return f"it is of {self.rx_antennas} receive antenna, not of {rx_antennas}"
+        if (tx_antennas, rx_antennas) != (self.tx_antennas, self.rx_antennas):
+            own = f"{self.tx_antennas}x{self.rx_antennas}"
+            return f"it is of {own} antennas, not of {tx_antennas}x{rx_antennas}"
         return None
 
-    def corrections(self, gain_rx_db: float | None, rx_antennas: int) -> Corrections:
+    def kept_by(self, bench: Bench, cabled_db: float | None) -> bool:
+        """Whether what was found still holds in this wiring of a device."""
+        rate_hz, antennas = bench.rate_hz, (bench.tx_antennas, bench.rx_antennas)
+        return (
+            (self.radio, self.serial) == (bench.radio, bench.serial)
+            and self.wiring.cabled_db == cabled_db
+            and self.problem(bench.freq_hz, rate_hz, *antennas) is None
+        )
+
+    def corrections(self, gain_rx_db: float | None) -> Corrections:
         """What driver and link apply; but for frequencies, see :func:`frequency_limits`.
 
         Args:
             gain_rx_db: receive gain; None where the device changes it, and its DC offset with it.
-            rx_antennas: as many of the first.
         """
         found = self.results.corrections(gain_rx_db)
-        return Corrections(
-            carrier_hz=found.carrier_hz,
-            dc=found.dc[:rx_antennas],
-            image=found.image[:rx_antennas],
-            highest_gain_tx_db=self.limits.highest_gain_tx_db,
-        )
+        return replace(found, highest_gain_tx_db=self.limits.highest_gain_tx_db)
 
 
 def frequency_limits(profiles: Iterable[Profile]) -> Corrections:
@@ -161,12 +170,19 @@ def frequency_limits(profiles: Iterable[Profile]) -> Corrections:
     )
 
 
-def make_profile(calibration: Calibration, cabled_db: float | None) -> Profile:
+def make_profile(
+    calibration: Calibration,
+    cabled_db: float | None,
+    allowed: Corrections = _NO_LIMITS,
+    kept: Profile | None = None,
+) -> Profile:
     """A profile of what was found of a device, as of now.
 
     Args:
         calibration: carried out.
         cabled_db: attenuation of the cable; None for antennas.
+        allowed: frequencies that the device may radiate.
+        kept: profile whose results the calibration began with; None for none.
     """
     bench = calibration.bench
     return Profile(
@@ -183,7 +199,11 @@ def make_profile(calibration: Calibration, cabled_db: float | None) -> Profile:
         gain_rx=_gains(bench.gain_rx),
         receive_with_db=calibration.receive_with_db,
         wiring=Wiring(cabled_db=cabled_db),
-        limits=Limits(highest_gain_tx_db=_harmless_to_db(calibration)),
+        limits=Limits(
+            highest_gain_tx_db=_harmless_to_db(calibration, kept),
+            lowest_freq_hz=allowed.lowest_freq_hz,
+            highest_freq_hz=allowed.highest_freq_hz,
+        ),
         results=calibration.found,
     )
 
@@ -192,28 +212,33 @@ def _gains(gains: GainRange) -> Gains:
     return Gains(low_db=gains.low, high_db=gains.high, step_db=gains.step)
 
 
-def _harmless_to_db(calibration: Calibration) -> float:
-    """Highest transmit gain that was tried and harmed nobody.
+def _harmless_to_db(calibration: Calibration, kept: Profile | None) -> float | None:
+    """Highest transmit gain that was tried and harmed nobody; None where none was.
 
     It is no higher than the transmitter's compression point, nor than what the receiver takes at
     its lowest gain.
     """
     if "transmit_gain" in calibration.failed:
         return calibration.bench.gain_tx.low
-    ends = [calibration.bench.gain_tx.high]
-    curve = calibration.found.transmit_gain
-    if curve is not None and curve.compression_db is not None:
-        ends.append(curve.compression_db)
-    if curve is not None and curve.receiver_overloaded_db is not None:
-        ends.append(curve.points[-1].set_db)
-    return min(ends)
+    found = calibration.found
+    curve = found.transmit_gain
+    if curve is not None and "transmit_gain" in calibration.found_now:
+        highest = curve.points[-1].set_db
+        return highest if curve.compression_db is None else min(highest, curve.compression_db)
+    if kept is not None and kept.limits.highest_gain_tx_db is not None:
+        return kept.limits.highest_gain_tx_db
+    tried = [] if found.snr_table is None else [found.snr_table.points[-1].gain_tx_db]
+    if calibration.tone_gain_tx_db is not None:
+        tried.append(calibration.tone_gain_tx_db)
+    return max(tried, default=None)
 
 
-def file_name(profile: Profile) -> str:
-    """Under which it is kept: one a device, frequency and rate."""
-    serial = "".join(letter if letter.isalnum() else "-" for letter in profile.serial)
-    freq, rate = profile.freq_hz / 1e6, profile.rate_hz / 1e6
-    return f"{profile.radio}-{serial}-{freq:.6g}MHz-{rate:.6g}MSps.yaml"
+def file_name(device: Profile | Bench) -> str:
+    """Under which a profile is kept: one a device, frequency, rate and number of antennas."""
+    serial = "".join(letter if letter.isalnum() else "-" for letter in device.serial)
+    freq, rate = device.freq_hz / 1e6, device.rate_hz / 1e6
+    antennas = f"{device.tx_antennas}x{device.rx_antennas}"
+    return f"{device.radio}-{serial}-{freq:.6g}MHz-{rate:.6g}MSps-{antennas}.yaml"
 
 
 def read_profile(path: Path) -> Profile:

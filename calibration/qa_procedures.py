@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 from gnuradio.semcom.radios.bench import GainRange
+from gnuradio.semcom.radios.corrections import Corrections
 
+from semcom_calibration import snr_table
 from semcom_calibration.cautions import cautions
 from semcom_calibration.gains import raise_gain_tx
 from semcom_calibration.procedures import PROCEDURES, Calibration, with_needs
-from semcom_calibration.profile import make_profile
+from semcom_calibration.profile import Limits, make_profile
+from semcom_calibration.tone import exchange, hear_tone
+from semcom_phy.receiver import Receiver
 from semcom_virtual.radio_model import Imperfections
 
 Simulated = Callable[..., Any]
@@ -169,6 +173,75 @@ def test_snr_table(simulated: Simulated) -> None:
     assert table.gain_tx_db(table.points[-1].snr_db + 1) is None
 
 
+@pytest.mark.parametrize("antennas", [(1, 2), (2, 1), (2, 2)])
+def test_snr_table_of_several_antennas(simulated: Simulated, antennas: tuple[int, int]) -> None:
+    """It has the SNR of the symbols behind the equaliser, as they scatter."""
+    tx, rx = antennas
+    paths = tuple(tuple(1.0 + 0j if r == t else 0.3j for t in range(tx)) for r in range(rx))
+    bench = simulated(tx_antennas=tx, rx_antennas=rx, paths=paths)
+    table = calibrated(bench, "snr_table", gain_rx_db=50.0).found.snr_table
+    assert table is not None
+    gain_db = table.gain_tx_db(14.0)
+    assert gain_db is not None
+    bench.set_gain_tx_db(gain_db)
+    numerology = snr_table._waveform(bench)
+    receiver = Receiver(numerology)
+    heard = exchange(bench, snr_table._frames(numerology, 12.0))
+    frames = receiver.push(heard) + receiver.flush()
+    symbols = np.concatenate([frame.payload.ravel() for frame in frames])
+    sent = (np.sign(symbols.real) + 1j * np.sign(symbols.imag)) / np.sqrt(2)
+    scatter_db = -10 * np.log10(np.mean(np.abs(symbols - sent) ** 2))
+    assert scatter_db == pytest.approx(14.0, abs=0.5)
+
+
+def test_what_is_measured_in_silence_is_at_the_lowest_gain(simulated: Simulated) -> None:
+    bench = simulated()
+    gains = []
+    capture = bench.capture
+
+    def watched(samples: int) -> Any:
+        gains.append(bench.gain_tx_db)
+        return capture(samples)
+
+    bench.capture = watched
+    for name in ("noise_floor", "dc_offset"):
+        bench.set_gain_tx_db(-10.0)
+        calibrated(bench, name, gain_rx_db=50.0)
+    assert set(gains) == {bench.gain_tx.low}
+
+
+def test_some_procedures_anew(simulated: Simulated) -> None:
+    """What is not carried out stays; what fails does not."""
+    bench = simulated()
+    first = calibrated(bench, "noise_floor", "iq_imbalance", "snr_table")
+    assert make_profile(first, 60.0).limits.highest_gain_tx_db == 0.0
+    old = make_profile(first, 60.0).model_copy(update={"limits": Limits(highest_gain_tx_db=-7.0)})
+    bench.cable_db = 250.0
+    again = Calibration(bench, 12.0, results=dict(first.results))
+    again.run(["noise_floor", "iq_imbalance"], lambda name: None)
+    assert again.found_now == {"noise_floor"}
+    assert again.results.keys() == {"noise_floor", "snr_table"}
+    assert again.results["snr_table"] is first.results["snr_table"]
+    allowed = Corrections(lowest_freq_hz=2.4e9)
+    new = make_profile(again, 60.0, allowed, old)
+    assert new.limits == Limits(highest_gain_tx_db=-7.0, lowest_freq_hz=2.4e9)
+    assert new.receive_with_db == old.receive_with_db
+
+
+def test_the_limit_is_no_gain_that_was_not_tried(simulated: Simulated) -> None:
+    silent = calibrated(simulated(), "noise_floor", "dc_offset")
+    assert make_profile(silent, 60.0).limits.highest_gain_tx_db is None
+    clipping = calibrated(simulated(cable_db=30.0), "snr_table", gain_rx_db=50.0)
+    table, limits = clipping.found.snr_table, make_profile(clipping, 30.0).limits
+    assert table is not None
+    assert table.overloaded_db is not None
+    assert limits.highest_gain_tx_db is not None
+    assert limits.highest_gain_tx_db < table.overloaded_db
+    toned = simulated(cable_db=30.0)
+    limits = make_profile(calibrated(toned, "iq_imbalance", gain_rx_db=50.0), 30.0).limits
+    assert limits.highest_gain_tx_db == toned.highest_gain_tx_db < 0
+
+
 def test_a_device_that_cannot_time(simulated: Simulated) -> None:
     names = ("carrier_offset", "clock_offset", "loopback_delay", "receive_gain", "snr_table")
     found = calibrated(simulated(ppm=-2.0, timed=False), *names, gain_rx_db=50.0)
@@ -228,8 +301,9 @@ def test_a_receiver_whose_gain_is_not_what_is_set(simulated: Simulated) -> None:
 def test_a_long_way_up_to_the_first_tone(simulated: Simulated) -> None:
     bench = simulated(cable_db=110.0)
     bench.set_gain_rx_db(70.0)
-    tone = raise_gain_tx(bench, -12.0)
-    assert bench.gain_tx_db == 0.0
+    assert raise_gain_tx(bench, -12.0) == bench.gain_tx_db == 0.0
+    tone = hear_tone(bench)
+    assert tone is not None
     assert tone.level_dbfs() == pytest.approx(7 - 6 - 110 + 70, abs=1.0)
 
 

@@ -32,14 +32,14 @@ def made(simulated: Callable[..., Any]) -> Profile:
 
 def test_there_and_back(made: Profile, tmp_path: Path) -> None:
     path = tmp_path / "new" / file_name(made)
-    assert path.name == "simulated-10-4-0-2450MHz-1MSps.yaml"
+    assert path.name == "simulated-10-4-0-2450MHz-1MSps-1x1.yaml"
     write_profile(made, path)
     assert read_profile(path) == made
     assert [file.name for file in path.parent.iterdir()] == [path.name]
     plain = yaml.safe_load(path.read_text())
     assert plain["format"] == 1
     assert plain["wiring"] == {"cabled_db": 60.0}
-    assert plain["limits"]["highest_gain_tx_db"] == 0.0
+    assert plain["limits"]["highest_gain_tx_db"] is None
     assert plain["results"]["snr_table"] is None
 
 
@@ -78,6 +78,35 @@ def test_what_is_no_profile(
     with pytest.raises(ProfileError, match=problem) as raised:
         read_profile(path)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["noise_floor", "receive_gain", "dc_offset", "snr_table"])
+def test_points_that_make_no_curve(made: Profile, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "one.yaml"
+    plain = made.model_dump(mode="json")
+    points = [{"gain_tx_db": gain, "snr_db": gain} for gain in (1.0, 2.0)]
+    table = {"gain_rx_db": 40.0, "backoff_db": 12.0, "occupied": 0.8, "points": points}
+    plain["results"]["snr_table"] = table
+    path.write_text(yaml.safe_dump(plain))
+    assert read_profile(path).results.snr_table is not None
+    result = plain["results"][name]
+    for wrong, problem in (([], "at least"), (result["points"][::-1], "does not ascend")):
+        plain["results"][name] = {**result, "points": wrong}
+        path.write_text(yaml.safe_dump(plain))
+        with pytest.raises(ProfileError, match=f"results.{name}.points: .*{problem}"):
+            read_profile(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [({}, True), ({"serial": "2"}, False), ({"rate_hz": 2e6}, False), ({"tx_antennas": 2}, False)],
+)
+def test_what_results_are_kept_for(
+    made: Profile, simulated: Callable[..., Any], change: dict[str, Any], kept: bool
+) -> None:
+    bench = simulated(**{"serial": made.serial, **change})
+    assert made.kept_by(bench, 60.0) == kept
+    assert not made.kept_by(bench, 40.0)
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 import numpy as np
 from gnuradio.semcom.front_end_correction import correct_front_end
 from gnuradio.semcom.radios.bench import Bench
 from gnuradio.semcom.radios.corrections import Corrections
+from pydantic import Field
 
 from semcom_calibration.errors import CalibrationError
 from semcom_calibration.gains import spread
-from semcom_calibration.result import Result
+from semcom_calibration.result import Result, ascending
 from semcom_calibration.tone import exchange
-from semcom_phy.exchange import CodecLabel, ComplexArray, PictureHeader, SectionEntry
+from semcom_phy.exchange import (
+    CodecLabel,
+    ComplexArray,
+    PictureHeader,
+    SectionEntry,
+    effective_snr_db,
+)
 from semcom_phy.fragments import Frame
 from semcom_phy.header import FrameHeader
 from semcom_phy.impairments import frame_power
@@ -24,6 +32,9 @@ from semcom_phy.receiver import Receiver
 
 GAINS = 16
 """Transmit gains at which it is measured."""
+
+_FEWEST = 2
+"""Points that make a table."""
 
 _FRAMES = 3
 _OFDM_SYMBOLS = 32
@@ -44,7 +55,8 @@ class SnrPoint(Result):
 
     Attributes:
         gain_tx_db: as set.
-        snr_db: Es/N0 of the payload, as the receiver estimates it.
+        snr_db: of the payload after equalisation, one stream from all antennas to all antennas, as
+            the receiver estimates it: what a run reports.
     """
 
     gain_tx_db: float
@@ -65,7 +77,9 @@ class SnrTable(Result):
     gain_rx_db: float
     backoff_db: float
     occupied: float
-    points: tuple[SnrPoint, ...]
+    points: Annotated[
+        tuple[SnrPoint, ...], Field(min_length=_FEWEST), ascending("gain_tx_db", "snr_db")
+    ]
     overloaded_db: float | None = None
 
     def gain_tx_db(self, snr_db: float) -> float | None:
@@ -79,7 +93,7 @@ class SnrTable(Result):
 def measure_snr_table(
     bench: Bench, gain_rx_db: float, backoff_db: float, corrections: Corrections
 ) -> SnrTable:
-    """SNR of frames as the receiver of all runs estimates it, over transmit gain.
+    """SNR of frames behind the equaliser of the receiver of all runs, over transmit gain.
 
     The noise that it estimates from the scatter of known symbols has all in it that is no signal:
     the receiver's own, the converters' steps, distortion. The transmit gain rises until the
@@ -115,7 +129,7 @@ def measure_snr_table(
                 break
             continue
         points.append(SnrPoint(gain_tx_db=gain_db, snr_db=round(snr_db, 2)))
-    if len(points) < 2:
+    if len(points) < _FEWEST:
         raise CalibrationError(
             "no signal: frames are not heard; change the attenuation or --gain-rx"
         )
@@ -164,10 +178,9 @@ def _corrected(samples: ComplexArray, corrections: Corrections) -> ComplexArray:
 
 
 def _snr_db(samples: ComplexArray, numerology: Numerology) -> float | None:
-    """Mean over the frames; None where any is missing."""
+    """Of all symbols of the frames; None where any frame is missing."""
     receiver = Receiver(numerology)
     frames = receiver.push(samples) + receiver.flush()
     if len(frames) < _FRAMES:
         return None
-    noise = np.mean([10 ** (-frame.snr_db / 10) for frame in frames])
-    return float(-10 * np.log10(noise))
+    return effective_snr_db(np.concatenate([frame.noise_var.ravel() for frame in frames]))

@@ -103,7 +103,10 @@ def apply_profile(
 
 
 def limits_of_device(
-    radio_name: str, options: DeviceConfig, profiles: Path | None = None
+    radio_name: str,
+    options: DeviceConfig,
+    profiles: Path | None = None,
+    besides: Profile | None = None,
 ) -> Corrections:
     """Where the device that options name may radiate, by all of its profiles.
 
@@ -113,6 +116,7 @@ def limits_of_device(
         radio_name: as in ``--radio``.
         options: of the radio, validated.
         profiles: folder of them; None for the user's.
+        besides: one that counts too if it is of the device, from wherever it is.
 
     Returns:
         The limits of frequency, see :func:`semcom_calibration.profile.frequency_limits`.
@@ -120,13 +124,19 @@ def limits_of_device(
     Raises:
         RadioOpenError: there is no such device.
     """
-    own = _own(radio_name, options, profiles or default_folder())
-    return frequency_limits(one for _, one in own)
+    found = [one for _, one in _of_radio(radio_name, profiles or default_folder())]
+    if besides is not None and besides.radio == radio_name:
+        found.append(besides)
+    if not found:
+        return Corrections()  # looking for the device would take a while
+    serial = radio_class(radio_name).serial_number(options)
+    return frequency_limits(one for one in found if one.serial == serial)
 
 
 def _problem(profile: Profile, options: DeviceConfig, numerology: Numerology) -> str | None:
     """Why a profile does not hold for a run, or None."""
-    return profile.problem(options.freq_hz, numerology.sample_rate, numerology.rx_antennas)
+    rate_hz, antennas = numerology.sample_rate, (numerology.tx_antennas, numerology.rx_antennas)
+    return profile.problem(options.freq_hz, rate_hz, *antennas)
 
 
 def _named(path: Path, radio_name: str, options: DeviceConfig, numerology: Numerology) -> Profile:
@@ -201,7 +211,7 @@ def _apply(
     )
     chosen = options.model_copy(update={"gain_tx_db": gain_tx_db, "gain_rx_db": gain_rx_db})
     corrections = replace(
-        profile.corrections(gain_rx_db, numerology.rx_antennas),
+        profile.corrections(gain_rx_db),
         lowest_freq_hz=allowed.lowest_freq_hz,
         highest_freq_hz=allowed.highest_freq_hz,
     )
