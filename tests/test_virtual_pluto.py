@@ -343,6 +343,12 @@ def test_a_client_that_leaves_leaves_nothing_open(plutos, opened):
     assert ask(b"ZPRINT") == b"-22\n"
     assert ask(b"OPEN cf-ad9361-lpc 99999999999 00000003") == b"-22\n"
     assert ask(b"OPEN cf-ad9361-lpc 1024 00000100") == b"-22\n"
+    assert ask(b"OPEN cf-ad9361-lpc 1024 -3") == b"-22\n"
+    assert ask(b"SET cf-ad9361-lpc BUFFERS_COUNT 64") == b"0\n"
+    assert ask(b"OPEN cf-ad9361-lpc 8388608 00000003") == b"-12\n"
+    for timeout in (b"-5", b"86400001", b"9" * 400, b"nan"):
+        assert ask(b"TIMEOUT " + timeout) == b"-22\n"
+    assert ask(b"TIMEOUT 2500") == b"0\n"
     assert ask(b"READBUF cf-ad9361-lpc 4096") == b"-9\n"
     assert ask(b"WRITE ad9361-phy ensm_mode 99999999") == b"-22\n"
     assert ask(b"READ nothing at all") == b"-19\n"

@@ -154,7 +154,10 @@ class Session(socketserver.StreamRequestHandler):
         return _number(len(xml)) + xml + b"\n"
 
     def _set_timeout(self, words: list[str]) -> bytes:
-        self.server.timeout_s = int(words[0]) / 1000 or _LONGEST_TIMEOUT_S
+        milliseconds = int(words[0])
+        if not 0 <= milliseconds <= 1000 * _LONGEST_TIMEOUT_S:
+            raise IioError(errno.EINVAL)
+        self.server.timeout_s = milliseconds / 1000 or _LONGEST_TIMEOUT_S
         return _number(0)
 
     # Attributes.
@@ -206,6 +209,8 @@ class Session(socketserver.StreamRequestHandler):
         samples, mask = int(words[1]), int(words[2], 16)
         if device.name in self._buffers:
             raise IioError(errno.EBUSY)
+        if mask < 0:
+            raise IioError(errno.EINVAL)
         channels = [channel for i, channel in enumerate(device.channels) if mask >> i & 1]
         elements = [channel.scan[0] for channel in channels if channel.scan is not None]
         if len(elements) != len(channels) or not 0 < samples * 2 * len(elements) <= _LARGEST_BLOCK:

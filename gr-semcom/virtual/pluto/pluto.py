@@ -26,6 +26,8 @@ from semcom_virtual.radio_model import Imperfections, RadioModel, Range
 
 FIRMWARE = "v0.38"
 CONVERTER_BITS = 12
+_MOST_BUFFERED = 1 << 27
+"""Bytes of all buffers of a Pluto: twice what calibration asks for at 61.44 MS/s."""
 
 
 def pluto_model(antennas: int, converter_bits: int = CONVERTER_BITS) -> RadioModel:
@@ -154,6 +156,9 @@ class VirtualPluto:
     ) -> Buffer:
         """Start a buffer; one at a time transmits."""
         with self._lock:
+            wanted = blocks * samples * 2 * len(elements)
+            if wanted + sum(buffer.capacity_bytes for buffer in self._buffers) > _MOST_BUFFERED:
+                raise IioError(errno.ENOMEM)
             buffer: ReceiveBuffer | TransmitBuffer
             if device.name == RECEIVED:
                 buffer = ReceiveBuffer(self.air_port, elements, samples, blocks, self._received)

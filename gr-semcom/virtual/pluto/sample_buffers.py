@@ -53,6 +53,7 @@ class ReceiveBuffer:
         self._feed = port.open_rx(antennas, capacity=blocks * samples, block=samples)
         self._status, self._lost = status, 0
         self.samples, self.sample_bytes = samples, 2 * len(elements)
+        self.capacity_bytes = blocks * samples * self.sample_bytes
 
     def read(self, count: int, timeout_s: float) -> bytes:
         """The next ``count`` samples.
@@ -120,6 +121,7 @@ class TransmitBuffer:
         bits = port.model.converter_bits
         self._mask = np.int16(-1 << (16 - bits)) if bits else np.int16(-1)
         self.samples, self.sample_bytes = samples, 2 * len(elements)
+        self.capacity_bytes = blocks * samples * self.sample_bytes
 
     def write(self, data: bytes, timeout_s: float) -> None:
         """A block.
