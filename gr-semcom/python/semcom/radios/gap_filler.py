@@ -23,8 +23,8 @@ class GapFiller(GuardedBlock):
     """Puts zeros in place of what gr-uhd, or whoever tags as it does, dropped.
 
     The source tags the first sample, and the first after each overflow, with ``rx_time``. A gap
-    of more than ten seconds, or a time that goes back, is a clock that was set: the stream goes
-    on without zeros. No tag passes.
+    of more than ten seconds, or a time that goes back, is a clock that was set, or more lost than
+    zeros can stand for: the stream goes on without zeros. No tag passes.
 
     Streams: one input and one output of complex samples an antenna; tags are read on the first.
 
@@ -35,8 +35,8 @@ class GapFiller(GuardedBlock):
     Attributes:
         samples_in: per antenna, from the device, so far.
         samples_out: per antenna so far, zeros included.
-        gaps: that were filled.
-        samples_lost: per antenna, in them.
+        gaps: times that the stream did not go on where it was, filled or not.
+        samples_lost: per antenna, in those that were filled.
     """
 
     def __init__(self, antennas: int, rate_hz: float) -> None:
@@ -98,9 +98,9 @@ class GapFiller(GuardedBlock):
         if self._begun is not None:
             since_s = (now[0] - self._begun[0]) + (now[1] - self._begun[1])
             gap = round(since_s * self._rate_hz) - (self.samples_out - self._begun_sample)
+            self.gaps += gap != 0
             if 0 <= gap <= _LONGEST_GAP_S * self._rate_hz:
                 self._zeros = gap
-                self.gaps += gap > 0
                 self.samples_lost += gap
                 return
         self._begun, self._begun_sample = now, self.samples_out

@@ -93,6 +93,14 @@ def test_a_late_burst_has_the_next_ones_put_further_ahead() -> None:
     assert (timer.late, timer.lead_s) == (2, 0.5)
 
 
+def test_late_bursts_that_were_ahead_together_all_count() -> None:
+    timer = BurstTimer(1, RATE_HZ, lambda: 0.0, lead_s=0.02)
+    timer.bursts = 3
+    for _ in range(3):
+        timer.was_late()
+    assert (timer.late, timer.lead_s) == (3, 0.04)
+
+
 def test_a_burst_is_held_until_it_is_whole() -> None:
     asked = []
     timer = BurstTimer(1, RATE_HZ, lambda: float(asked.append(1) or 0.0))  # type: ignore[func-returns-value]

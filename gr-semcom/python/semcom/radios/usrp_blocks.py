@@ -181,6 +181,10 @@ class UsrpReceiveEnd(UsrpEnd):
 
     def open(self) -> None:
         self._streamer = self._usrp.get_rx_stream(self._stream_args)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Have all channels begin at one time in the near future."""
         modes = self._api.types.StreamMode
         command = self._api.types.StreamCMD(modes.start_cont)
         command.stream_now = False
@@ -200,14 +204,16 @@ class UsrpReceiveEnd(UsrpEnd):
         space = min(self._most(), len(outputs[0]))
         samples = np.empty((len(outputs), space), np.complex64)
         errors = self._api.types.RXMetadataErrorCode
-        while True:
-            try:
-                count = self._streamer.recv(samples, self._metadata, _WAIT_S)
-            except RuntimeError as error:
-                raise _lost("gives", error) from error
-            if self._metadata.error_code != errors.overflow:
-                break
-            self._untimed = True
+        try:
+            count = self._streamer.recv(samples, self._metadata, _WAIT_S)
+            code = self._metadata.error_code
+            if code == errors.late:
+                self._begin()
+        except RuntimeError as error:
+            raise _lost("gives", error) from error
+        if code not in (errors.none, errors.timeout):
+            self._untimed = True  # whatever is missing shows in the time of what comes next
+            return 0
         if count and self._untimed:
             self._tag(self._metadata.time_spec)
         for output, row in zip(outputs, samples, strict=True):

@@ -29,7 +29,7 @@ class BurstTimer(WholeBursts):
 
     Attributes:
         lead_s: it doubles when a burst was late, up to half a second.
-        late: bursts that were.
+        late: bursts that were; never more than have begun.
 
     Raises:
         ValueError: a rate or a lead out of range.
@@ -52,7 +52,7 @@ class BurstTimer(WholeBursts):
         self._rate_hz, self._now = rate_hz, now
         self.lead_s = lead_s
         self.late = 0
-        self._late = 0  # the number of the last late burst
+        self._told = 0  # bursts that had begun when the lead last changed
         self._end_s = -math.inf  # of what is out, by the device's time
 
     @property
@@ -61,10 +61,14 @@ class BurstTimer(WholeBursts):
         return self._end_s + self._silence / self._rate_hz
 
     def was_late(self) -> None:
-        """The latest burst was: put later ones further ahead; once a burst counts."""
-        if self._late != self.bursts:
-            self._late = self.bursts
-            self.late += 1
+        """A burst was: put those that have not begun yet further ahead.
+
+        Bursts are told of one by one, and several may be ahead; of those that had the same lead,
+        only the first changes it.
+        """
+        self.late = min(self.late + 1, self.bursts)
+        if self._told != self.bursts:
+            self._told = self.bursts
             self.lead_s = min(2 * self.lead_s, _LONGEST_LEAD_S)
 
     def begin(self, burst: Burst, sample: int) -> None:

@@ -17,6 +17,7 @@ _MEANS = {
     "underflow_in_packet": "underflow",
     "seq_error": "underflow",
     "seq_error_in_burst": "underflow",
+    "time_error": "late",
 }
 
 
@@ -29,8 +30,7 @@ class UsrpEvents(GuardedBlock):
     Message port ``events`` in, to be connected to the sink's ``async_msgs``.
 
     Args:
-        on_late: called, in this block's thread, when a burst, or a packet of it, came after its
-            time.
+        on_late: called, in this block's thread, once for every burst that came after its time.
     """
 
     def __init__(self, on_late: Callable[[], None]) -> None:
@@ -58,7 +58,9 @@ class UsrpEvents(GuardedBlock):
         codes = pmt.dict_ref(event, _EVENT_CODE, pmt.PMT_NIL)
         for index in range(pmt.length(codes)):
             code = pmt.symbol_to_string(pmt.nth(index, codes))
-            if code == "time_error":
+            if code not in _MEANS:
+                continue
+            late = self._count("late")
+            self._counts[_MEANS[code], channel] += 1
+            if self._count("late") > late:
                 self._on_late()
-            elif code in _MEANS:
-                self._counts[_MEANS[code], channel] += 1
