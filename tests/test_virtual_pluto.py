@@ -9,10 +9,15 @@ import socket
 import subprocess
 import threading
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
 
+from semcom_virtual.air import Air, AirConfig
+from semcom_virtual.clock import RealtimeClock
+from semcom_virtual.faults import Fault
+from semcom_virtual.pluto.pluto import VirtualPluto
 from semcom_virtual.processes import VirtualRadios
 from semcom_virtual.server import main
 
@@ -326,6 +331,32 @@ def test_a_pluto_vanishes_with_its_connections_and_returns(plutos, opened):
     assert opened(uri).rx_lo == pytest.approx(FREQ_HZ, abs=2)
 
 
+def test_a_pluto_that_finds_its_port_in_use_stays_away_and_may_try_again():
+    with VirtualRadios("--pluto", 1) as radios:
+        address = ("127.0.0.1", int(radios.pluto_uri.rpartition(":")[2]))
+        radios.fault("vanish")
+        with socket.create_server(address):
+            with pytest.raises(ValueError, match="in use"):
+                radios.fault("return")
+        radios.fault("return")
+        assert iio.Context(radios.pluto_uri)
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_later_return_to_a_port_in_use_is_a_line_in_the_log(capfd):
+    with closing(Air(AirConfig(), RealtimeClock())) as air, closing(VirtualPluto(air)) as pluto:
+        address = ("127.0.0.1", int(pluto.uri.rpartition(":")[2]))
+        pluto.fault("vanish", "")
+        with socket.create_server(address):
+            before = threading.active_count()
+            pluto.fault("vanish", "0.01")
+            Fault.parse("return@0.01").schedule({"pluto0": pluto})
+            deadline = time.monotonic() + 20
+            while threading.active_count() > before and time.monotonic() < deadline:
+                time.sleep(0.01)
+    assert capfd.readouterr().err.count("in use") == 2
+
+
 def test_a_client_that_leaves_leaves_nothing_open(plutos, opened):
     def connections():
         return plutos.status()["pluto0"]["connections"]
@@ -385,7 +416,9 @@ def test_bad_options_get_one_line_and_exit_code_2(capfd, arguments, message):
 def test_running_radios_are_asked_from_the_command_line(capfd, plutos):
     assert main(["--control", plutos.control, "--ask", "status"]) == 0
     assert json.loads(capfd.readouterr().out) == plutos.status()
-    for request in ("fault melt", "fault drop:some", "sing", "status of all"):
+    numbers = ("vanish:1e999", "timeout:nan", "drop:-3", "drop:0", "vanish:1e10", "vanish@inf")
+    numbered = [f"fault {fault}" for fault in numbers]
+    for request in ("fault melt", "fault drop:some", "sing", "status of all", *numbered):
         assert main(["--control", plutos.control, "--ask", request]) == 2
         assert capfd.readouterr().err.count("\n") == 1
     assert main(["--ask", "status"]) == 2

@@ -78,7 +78,7 @@ class ControlSocket:
             request = self._socket.recv().decode("utf-8", "replace")
             try:
                 answer = self._answer(request)
-            except ValueError as error:
+            except (ValueError, OSError) as error:
                 answer = f"{_REFUSED}{error}"
             self._socket.send_string(answer)
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from semcom_virtual.kinds import VirtualRadio
 
+_MOST = 1e9
+"""Seconds, blocks or samples of a fault."""
+
 FAULT_SYNTAX = "[RADIO.]KIND[:ARGUMENT][@SECONDS], as pluto0.vanish:2@5"
 
 
@@ -45,6 +48,8 @@ class Fault:
             after_s = -1.0
         if not kind or (dot and not radio) or (colon and not argument) or not 0 <= after_s < 1e6:
             raise ValueError(f"fault '{text}' is not {FAULT_SYNTAX}")
+        if not _is_name(argument) and not 0 < float(argument) <= _MOST:
+            raise ValueError(f"fault '{text}': choose a number above 0 and up to {_MOST:g}")
         return cls(radio or None, kind, argument, after_s)
 
     def strike(self, radios: Mapping[str, VirtualRadio]) -> None:
@@ -52,6 +57,7 @@ class Fault:
 
         Raises:
             ValueError: no such radio, or no radio knows it.
+            OSError: a radio that returns finds its port in use.
         """
         if self.radio is not None and self.radio not in radios:
             raise ValueError(f"no radio '{self.radio}' (there are: {', '.join(radios)})")
@@ -70,6 +76,7 @@ class Fault:
 
         Raises:
             ValueError: as :meth:`strike`, where it is to happen now; later it is said aloud.
+            OSError: the same.
         """
         if not self.after_s:
             self.strike(radios)
@@ -81,5 +88,14 @@ class Fault:
     def _strike_later(self, radios: Mapping[str, VirtualRadio]) -> None:
         try:
             self.strike(radios)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             print(f"error: {error}", file=sys.stderr, flush=True)
+
+
+def _is_name(argument: str) -> bool:
+    """Whether it is not a number."""
+    try:
+        float(argument)
+    except ValueError:
+        return True
+    return False

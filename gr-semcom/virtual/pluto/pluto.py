@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 import threading
 from time import monotonic, sleep
 
@@ -207,6 +208,7 @@ class VirtualPluto:
 
         Raises:
             ValueError: no such fault, or no such argument.
+            OSError: it returns, and its port is in use.
         """
         if kind == "timeout":
             self._silent_until = monotonic() + float(argument or 5.0)
@@ -221,7 +223,7 @@ class VirtualPluto:
             returns_after_s = float(argument) if argument else None
             self.close()
             if returns_after_s is not None:
-                timer = threading.Timer(returns_after_s, self._return)
+                timer = threading.Timer(returns_after_s, self._return_later)
                 timer.daemon = True
                 timer.start()
         elif kind == "return":
@@ -242,3 +244,9 @@ class VirtualPluto:
     def _return(self) -> None:
         if self._server is None:
             self._server = IiodServer(self._port, self)
+
+    def _return_later(self) -> None:
+        try:
+            self._return()
+        except OSError as error:
+            print(f"error: {self.serial} does not return: {error}", file=sys.stderr, flush=True)
