@@ -167,6 +167,7 @@ def test_out_of_reach(tmp_path: Path) -> None:
         ({"radio": "pluto"}, {}, 1e6, "is of pluto"),
         ({}, {"freq_hz": 2.4e9}, 1e6, "for 2450 MHz to within 1%, not for 2400 MHz"),
         ({}, {}, 2e6, "for 1 MS/s, not for 2 MS/s"),
+        ({"tx_antennas": 2}, {}, 1e6, "of 2x1 antennas, not of 1x1"),
         ({"format": 2}, {}, 1e6, "no profile of format 1"),
     ],
 )

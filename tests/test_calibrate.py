@@ -10,10 +10,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from gnuradio.semcom.radios import Corrections, RadioOpenError, pluto_bench
+from gnuradio.semcom.radios.bench import GainRange
+from gnuradio.semcom.radios.device import require_leave_to_transmit
+from gnuradio.semcom.radios.pluto import PlutoConfig, PlutoRadio
 
 from ota_runner.cli import execute
 from ota_runner.errors import ExitCode
-from semcom_calibration.profile import Profile, read_profile
+from semcom_calibration.conftest import SimulatedBench
+from semcom_calibration.profile import Limits, Profile, read_profile, write_profile
 from semcom_virtual.processes import VirtualRadios
 
 FAULTS = ("--rx-iq-gain", 0.5, "--rx-iq-phase", -2, "--tx-iq-gain", 0.3, "--rx-dc", 0.01, -0.02)
@@ -116,6 +121,82 @@ def test_pluto_of_two_channels(tmp_path: Path, capsys: pytest.CaptureFixture[str
     before = path.read_bytes()
     assert execute(words) == ExitCode.RADIO
     assert path.read_bytes() == before
+
+
+@pytest.fixture
+def pluto(monkeypatch: pytest.MonkeyPatch) -> SimulatedBench:
+    """A device on the bench of ``--radio pluto``; it has what it was opened with."""
+    bench = SimulatedBench(
+        radio="pluto", gain_tx=GainRange(-60.0, 0.0, 20.0), gain_rx=GainRange(40.0, 60.0, 10.0)
+    )
+
+    def open_bench(config: PlutoConfig, *asked: object) -> SimulatedBench:
+        assert isinstance(asked[-1], Corrections)
+        require_leave_to_transmit("pluto", config, bench.gain_tx.low, asked[-1])
+        return bench
+
+    monkeypatch.setattr(pluto_bench, "open_bench", open_bench)
+    monkeypatch.setattr(PlutoRadio, "serial_number", lambda config: bench.serial)
+    return bench
+
+
+def test_some_results_anew_and_limits_that_a_person_wrote(
+    pluto: SimulatedBench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["calibrate", "--radio", "pluto", "--cabled", "60", "--profiles", str(tmp_path)]
+    assert execute([*words, "--only", "noise-floor,snr-table"]) == ExitCode.DONE
+    (path,) = tmp_path.iterdir()
+    first = read_profile(path)
+    edited = Limits(highest_gain_tx_db=-20.0, lowest_freq_hz=2.4e9, highest_freq_hz=2.46e9)
+    write_profile(first.model_copy(update={"limits": edited}), path)
+    capsys.readouterr()
+    assert execute([*words, "--only", "noise-floor", "--gain-tx", "-40"]) == ExitCode.DONE
+    said = capsys.readouterr().err
+    assert "kept from the profile before: snr_table" in said
+    assert "limits of frequency, 2400 MHz to 2460 MHz" in said
+    second = read_profile(path)
+    assert second.limits == edited
+    assert second.results.snr_table == first.results.snr_table
+    assert second.gain_tx == first.gain_tx
+
+    other = tmp_path / "other" / "one.yaml"
+    write_profile(second, other)
+    words = [*words[:-1], str(tmp_path / "none"), "--output", str(other), "--only", "dc-offset"]
+    assert execute([*words, "--freq", "2.47e9"]) == ExitCode.USAGE
+    assert "outside of what the device's profile allows" in capsys.readouterr().err
+    words[words.index("60")] = "70"
+    assert execute(words) == ExitCode.DONE
+    assert "no result is kept" in capsys.readouterr().err
+    third = read_profile(other)
+    assert third.results.snr_table is None
+    # The gain was for another cable.
+    assert third.limits == edited.model_copy(update={"highest_gain_tx_db": None})
+
+    other.write_text("limits: {lowest_freq_hz: 2.4 GHz}")
+    assert execute(words) == ExitCode.USAGE
+    assert f"move {other} away first" in capsys.readouterr().err
+
+
+def test_a_setting_that_is_refused(
+    pluto: SimulatedBench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(gain_db: float) -> float:
+        raise RadioOpenError("gain refused")
+
+    monkeypatch.setattr(pluto, "set_gain_rx_db", refuse)
+    words = ["calibrate", "--radio", "pluto", "--cabled", "60", "--output", str(tmp_path / "a")]
+    assert execute(words) == ExitCode.RADIO
+
+
+def test_antennas_take_a_highest_gain(
+    pluto: SimulatedBench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["calibrate", "--radio", "pluto", "--i-have-a-licence", "--only", "snr-table"]
+    words += ["--output", str(tmp_path / "a.yaml"), "--gain-rx", "50"]
+    assert execute(words) == ExitCode.USAGE
+    assert "--gain-tx is missing" in capsys.readouterr().err
+    assert execute([*words, "--gain-tx", "-20"]) == ExitCode.DONE
+    assert pluto.highest_gain_tx_db == -20.0
 
 
 def test_what_cannot_be_calibrated(capsys: pytest.CaptureFixture[str]) -> None:

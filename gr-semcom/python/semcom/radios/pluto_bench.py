@@ -33,6 +33,7 @@ class PlutoBench:
         config: its options, of which gains are ignored: the lowest are set.
         rate_hz: sample rate.
         tx_antennas, rx_antennas: to be used.
+        corrections: with the limits of the device's profiles.
 
     Raises:
         RadioConfigError: no leave to transmit, or a value that the device cannot have.
@@ -42,13 +43,18 @@ class PlutoBench:
     radio = "pluto"
 
     def __init__(
-        self, config: PlutoConfig, rate_hz: float, tx_antennas: int, rx_antennas: int
+        self,
+        config: PlutoConfig,
+        rate_hz: float,
+        tx_antennas: int,
+        rx_antennas: int,
+        corrections: Corrections,
     ) -> None:
         self._device = PlutoDevice(config.uri, config.serial, tx_antennas, rx_antennas)
         device, limits = self._device, self._device.limits
         self.model, self.serial = device.model, device.serial
         self.tx_antennas, self.rx_antennas = tx_antennas, rx_antennas
-        require_leave_to_transmit(self.radio, config, limits.gain_tx_db.low, Corrections())
+        require_leave_to_transmit(self.radio, config, limits.gain_tx_db.low, corrections)
         self._off = off_at_the_end(self, device, config)
         self.rate_hz = device.set_rate_hz(rate_hz)
         device.set_tx_bandwidth_hz(config.bandwidth_tx_hz)
@@ -142,8 +148,12 @@ def _loudest(samples: ComplexArray, length: int) -> int:
 
 
 def open_bench(
-    config: RadioConfig, rate_hz: float, tx_antennas: int, rx_antennas: int
+    config: RadioConfig,
+    rate_hz: float,
+    tx_antennas: int,
+    rx_antennas: int,
+    corrections: Corrections | None = None,
 ) -> PlutoBench:
     """Open a Pluto for calibration, its transmitter at its lowest gain."""
     assert isinstance(config, PlutoConfig)
-    return PlutoBench(config, rate_hz, tx_antennas, rx_antennas)
+    return PlutoBench(config, rate_hz, tx_antennas, rx_antennas, corrections or Corrections())
