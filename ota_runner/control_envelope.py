@@ -6,10 +6,10 @@ A ZMQ message of two parts. The first is JSON::
     {"format": 1, "session": 81985529216486895, "to": 4460223, "received": 7, "done": 7,
      "number": 8, "sizes": [312, 70211], "bye": false}
 
-``session`` is drawn anew by each program that starts, ``to`` is the session that it hears, 0 for
-none. ``received`` and ``done`` say how far its stream has come, see
-:mod:`ota_runner.control_stream`. The second part is a piece of that stream where there is a
-``number``; else a whole message where there are ``sizes``; else empty, a sign of life.
+``session`` is drawn anew by each program that starts, and once it meets another one than before.
+``to`` is the session that it hears, 0 for none. ``received`` and ``done`` say how far its stream
+has come, see :mod:`ota_runner.control_stream`. The second part is a piece of that stream where
+there is a ``number``; else a whole message where there are ``sizes``; else empty, a sign of life.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,21 +36,21 @@ class PeerGone:
 class Peer:
     """One session is listened to at a time; another one once it has left or fallen silent.
 
-    It is there while it is heard, and says that it hears us.
+    It is there while it is heard, and says that it hears us. A session of ours is for one of its
+    alone: either both begin anew, or neither does.
 
     Args:
-        own: our session.
         silence_s: after so long it is gone.
         clock: seconds that never go back.
 
     Attributes:
+        own: our session.
         there: whether it is.
     """
 
-    def __init__(
-        self, own: int, silence_s: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._own, self._silence_s, self._clock = own, silence_s, clock
+    def __init__(self, silence_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._silence_s, self._clock = silence_s, clock
+        self.own = _draw()
         self._session = self._met = 0
         self._heard_at = self._heard_us_at = float("-inf")
         self.there = False
@@ -59,6 +60,15 @@ class Peer:
         """Its session while it is heard, 0 for none."""
         return self._session if self._clock() - self._heard_at < self._silence_s else 0
 
+    @property
+    def is_another(self) -> bool:
+        """Whether it is not the one that has met our session, so that this one will not do."""
+        return self._met not in (0, self._session)
+
+    def begin_anew(self) -> None:
+        """Draw a session that nobody has met."""
+        self.own, self._met = _draw(), 0
+
     def hear(self, envelope: Envelope) -> PeerBack | PeerGone | None:
         """Take note of a message; what it changes.
 
@@ -66,12 +76,14 @@ class Peer:
             ValueError: it is somebody else's.
         """
         now = self._clock()
-        if envelope.session == self._own or self.session not in (0, envelope.session):
+        # One that falls silent is missed before another one is heard.
+        listened_to = self._session if self.there else self.session
+        if envelope.session == self.own or listened_to not in (0, envelope.session):
             raise ValueError("another program is listened to")
         if envelope.bye:
             return self._leave(envelope)
         self._session, self._heard_at = envelope.session, now
-        if envelope.to != self._own:
+        if self.is_another or envelope.to != self.own:
             return None
         self._heard_us_at = now
         if self.there:
@@ -93,3 +105,7 @@ class Peer:
             return None
         self.there = False
         return PeerGone(closed=False)
+
+
+def _draw() -> int:
+    return 1 + secrets.randbits(62)

@@ -14,15 +14,13 @@ The receiver listens, the transmitter calls, in either order and as often as eit
 
 Messages arrive once and in order while both programs live, however often the connection breaks.
 They are kept until the other end has dealt with them, that is, asks for the next one. Where it is
-started anew this end is told (:class:`PeerBack`), and reports that the one before did not deal with
-are sent once more; all else is for the two ends to say again.
+started anew this end is told (:class:`PeerBack`); what is to be said again is for the two to know.
 """
 
 from __future__ import annotations
 
 import contextlib
 import queue
-import secrets
 import socket
 import threading
 import time
@@ -112,7 +110,6 @@ class _ControlEnd(ABC):
 
     Attributes:
         endpoint: as bound.
-        session: of this end, drawn anew for each.
         counters: of what was no news.
     """
 
@@ -128,11 +125,10 @@ class _ControlEnd(ABC):
     ) -> None:
         require_endpoint(endpoint, keys is not None)
         self.endpoint = endpoint
-        self.session = 1 + secrets.randbits(62)
         self.counters = ControlCounters()
         self._keys = keys
         self._heartbeat_s, self._silence_s = heartbeat_s, silence_s
-        self._peer = Peer(self.session, silence_s)
+        self._peer = Peer(silence_s)
         self._lock = threading.Lock()
         self._outbox, self._inbox = Outbox(), Inbox()
         self._loose: deque[list[bytes]] = deque(maxlen=WINDOW)
@@ -172,6 +168,11 @@ class _ControlEnd(ABC):
         made.setsockopt(zmq.CONNECT_TIMEOUT, silence_ms)
         made.setsockopt(zmq.RECONNECT_IVL_MAX, round(1000 * self._heartbeat_s))
         return made
+
+    @property
+    def session(self) -> int:
+        """Of this end, drawn anew for each, and for each other end that it meets."""
+        return self._peer.own
 
     @property
     def peer_alive(self) -> bool:
@@ -214,7 +215,7 @@ class _ControlEnd(ABC):
         parts = pack(message, blobs)
         with self._lock:
             if message.numbered:
-                kept = self._outbox.put(parts, message.survives)
+                kept = self._outbox.put(parts)
             elif kept := self._peer.there:
                 self._loose.append(parts)
         self.counters.dropped += not kept
@@ -330,6 +331,9 @@ class _ControlEnd(ABC):
             self._announce(change)
         if envelope.bye:
             return False
+        if self._peer.is_another:
+            self._say(bye=True)  # or it would listen to the session that it may have heard already
+            self._peer.begin_anew()
         if envelope.to != self.session:
             self._say()  # so that it learns who we are
             return False
@@ -382,7 +386,10 @@ class _ControlEnd(ABC):
 
     def _state(self) -> tuple[int, int, int]:
         """What the peer is to know of us."""
-        return self._peer.session, self._inbox.received, self._done
+        session = self._peer.session
+        if session != self._stream:  # we have not met yet
+            return session, 0, 0
+        return session, self._inbox.received, self._done
 
     def _say(
         self,

@@ -41,7 +41,6 @@ class Piece(NamedTuple):
 class _Kept(NamedTuple):
     sizes: tuple[int, ...] | None
     data: bytes
-    survives: bool
 
 
 class Outbox:
@@ -61,19 +60,14 @@ class Outbox:
         self._furthest = 0
         self._begun = False
 
-    def put(self, parts: Sequence[bytes], survives: bool) -> bool:
-        """Add a message; False where too much is kept already.
-
-        Args:
-            parts: of the message.
-            survives: keep it for another receiver than the one it was first sent to.
-        """
+    def put(self, parts: Sequence[bytes]) -> bool:
+        """Add a message, by its parts; False where too much is kept already."""
         payload = b"".join(parts)
         if self._kept and self._bytes + len(payload) > _LARGEST_KEPT:
             return False
         sizes: tuple[int, ...] | None = tuple(len(part) for part in parts)
         for begin in range(0, len(payload), PIECE):
-            self._kept.append(_Kept(sizes, payload[begin : begin + PIECE], survives))
+            self._kept.append(_Kept(sizes, payload[begin : begin + PIECE]))
             sizes = None
         self._bytes += len(payload)
         return True
@@ -124,11 +118,11 @@ class Outbox:
         self._next = self._received + 1
 
     def begin(self) -> None:
-        """Begin the stream to a receiver that knows nothing of the one before, if there was any."""
+        """Begin the stream to another receiver: what waited for the one before is forgotten."""
         if self._begun:
-            self._kept = [kept for kept in self._kept if kept.survives]
+            self._kept.clear()
+            self._bytes = 0
         self._begun = True
-        self._bytes = sum(len(kept.data) for kept in self._kept)
         self._first, self._received, self._next, self._furthest = 1, 0, 1, 0
 
 

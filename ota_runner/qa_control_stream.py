@@ -30,7 +30,7 @@ def test_whatever_the_wire_loses_messages_arrive_once_and_in_order(sizes, random
     outbox, inbox = Outbox(), Inbox()
     messages = [message(each, number) for number, each in enumerate(sizes)]
     for each in messages:
-        assert outbox.put(each, survives=False)
+        assert outbox.put(each)
     came: list[list[bytes]] = []
     again = 0
     while not outbox.all_received:
@@ -47,7 +47,7 @@ def test_whatever_the_wire_loses_messages_arrive_once_and_in_order(sizes, random
 
 def test_no_more_than_a_window_is_on_its_way() -> None:
     outbox = Outbox()
-    outbox.put([bytes(PIECE * (WINDOW + 10))], survives=True)
+    outbox.put([bytes(PIECE * (WINDOW + 10))])
     assert len(sent(outbox)) == WINDOW
     assert sent(outbox) == []
     assert outbox.confirm(3, 0)
@@ -58,27 +58,28 @@ def test_no_more_than_a_window_is_on_its_way() -> None:
     assert outbox.resent == WINDOW
 
 
-def test_what_is_dealt_with_is_forgotten_and_what_is_not_goes_to_the_next_session() -> None:
+def test_nothing_goes_to_another_session_but_what_is_put_then() -> None:
     outbox = Outbox()
     outbox.begin()
     for name in (b"a", b"b", b"c", b"d"):
-        outbox.put([name], survives=name != b"c")
+        outbox.put([name])
     sent(outbox)
     outbox.confirm(received=3, done=1)
     outbox.begin()
-    assert [(piece.number, piece.data) for piece in sent(outbox)] == [(1, b"b"), (2, b"d")]
+    outbox.put([b"e"])
+    assert sent(outbox) == [Piece(1, (1,), b"e")]
 
 
 def test_what_waited_for_the_first_session_is_sent_to_it() -> None:
     outbox = Outbox()
-    outbox.put([b"hello"], survives=False)
+    outbox.put([b"hello"])
     outbox.begin()
     assert [piece.data for piece in sent(outbox)] == [b"hello"]
 
 
 def test_nobody_confirms_what_was_not_sent() -> None:
     outbox = Outbox()
-    outbox.put([b"a"], survives=True)
+    outbox.put([b"a"])
     assert not outbox.confirm(1, 1)
     sent(outbox)
     assert not outbox.confirm(0, 1)
@@ -89,7 +90,7 @@ def test_nobody_confirms_what_was_not_sent() -> None:
 def test_too_much_is_not_kept() -> None:
     outbox = Outbox()
     picture = bytes(1 << 26)
-    assert [outbox.put([picture], survives=True) for _ in range(5)] == [True] * 4 + [False]
+    assert [outbox.put([picture]) for _ in range(5)] == [True] * 4 + [False]
 
 
 @pytest.mark.parametrize(
@@ -121,29 +122,46 @@ class Clock:
 
 def test_one_peer_at_a_time() -> None:
     clock = Clock()
-    peer = Peer(own=1, silence_s=3.0, clock=clock)
+    peer = Peer(silence_s=3.0, clock=clock)
+    own = peer.own
     assert peer.hear(Envelope(session=7, to=0)) is None
     assert (peer.there, peer.session) == (False, 7)
-    assert peer.hear(Envelope(session=7, to=1)) == PeerBack(new_session=True)
-    assert peer.hear(Envelope(session=7, to=1)) is None
-    for stranger in (8, 1):
+    assert peer.hear(Envelope(session=7, to=own)) == PeerBack(new_session=True)
+    assert peer.hear(Envelope(session=7, to=own)) is None
+    for stranger in (8, own):
         with pytest.raises(ValueError, match="another"):
-            peer.hear(Envelope(session=stranger, to=1))
+            peer.hear(Envelope(session=stranger, to=own))
     clock.now += 2.9
     assert peer.miss() is None
     clock.now += 0.2
+    with pytest.raises(ValueError, match="another"):
+        peer.hear(Envelope(session=8))  # not before the first one is missed
     assert peer.miss() == PeerGone(closed=False)
     assert peer.miss() is None
     assert (peer.there, peer.session) == (False, 0)
-    assert peer.hear(Envelope(session=7, to=1)) == PeerBack(new_session=False)
-    assert peer.hear(Envelope(session=7, to=1, bye=True)) == PeerGone(closed=True)
-    assert peer.hear(Envelope(session=8, to=1)) == PeerBack(new_session=True)
+    assert peer.hear(Envelope(session=7, to=own)) == PeerBack(new_session=False)
+    assert peer.hear(Envelope(session=7, to=own, bye=True)) == PeerGone(closed=True)
+
+
+def test_a_session_of_ours_is_for_one_peer() -> None:
+    peer = Peer(silence_s=3.0, clock=Clock())
+    own = peer.own
+    peer.hear(Envelope(session=7, to=own))
+    peer.hear(Envelope(session=7, bye=True))
+    assert not peer.is_another
+    assert peer.hear(Envelope(session=8, to=own)) is None
+    assert peer.is_another
+    peer.begin_anew()
+    assert peer.own != own
+    assert peer.hear(Envelope(session=8, to=own)) is None
+    assert not peer.is_another
+    assert peer.hear(Envelope(session=8, to=peer.own)) == PeerBack(new_session=True)
 
 
 def test_a_peer_that_hears_nothing_of_us_is_gone() -> None:
     clock = Clock()
-    peer = Peer(own=1, silence_s=3.0, clock=clock)
-    peer.hear(Envelope(session=7, to=1))
+    peer = Peer(silence_s=3.0, clock=clock)
+    peer.hear(Envelope(session=7, to=peer.own))
     for _ in range(4):
         clock.now += 1.0
         peer.hear(Envelope(session=7, to=0))
