@@ -352,12 +352,14 @@ def test_a_receiver_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatc
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as receiver:
         assert receiver.stdout is not None
         sender = SampleSender(receiver.stdout.readline().strip())
-        until(lambda: sender.send(message(0)))
-        assert receiver.stdout.readline() == "taken\n"
-        receiver.send_signal(signals.SIGSTOP)
-        # The system still takes for it what would not fill a pipe for long.
-        until(lambda: not sender.send(message(4)))
-        receiver.kill()
+        try:
+            until(lambda: sender.send(message(0)))
+            assert receiver.stdout.readline() == "taken\n"
+            receiver.send_signal(signals.SIGSTOP)
+            # The system takes for it what would not fill a pipe for long.
+            until(lambda: not sender.send(message(4)))
+        finally:
+            receiver.kill()
     sender.close()
 
 
