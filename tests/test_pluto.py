@@ -25,8 +25,10 @@ from gnuradio.semcom.radios.bench import Bench
 from gnuradio.semcom.radios.pluto import PlutoConfig, PlutoRadio
 from gnuradio.semcom.radios.pluto_bench import open_bench
 from gnuradio.semcom.radios.pluto_device import PlutoDevice
+from gnuradio.semcom.radios.pluto_limits import gain_range_rx_db
 
 from ota_runner.cli import execute
+from semcom_virtual.pluto.ad9361 import receive_gain_range
 from semcom_virtual.processes import VirtualRadios
 
 iio = pytest.importorskip("iio")
@@ -205,6 +207,12 @@ def test_a_value_that_cannot_be_read_back_is_the_devices_fault(
     monkeypatch.setattr(device, "_phy", SimpleNamespace(find_channel=lambda *_: channel))
     with pytest.raises(RadioOpenError, match=r"power-down .* 0: Input/output error"):
         device.switch_transmitter_on()
+
+
+@pytest.mark.parametrize("freq_hz", [1.3e9, 1.3e9 + 1, 4e9, 4e9 + 1])
+def test_gain_tables_change_where_the_virtual_transceivers_do(freq_hz: float) -> None:
+    ours, theirs = gain_range_rx_db(freq_hz), receive_gain_range(freq_hz)
+    assert (ours.low, ours.high) == (theirs.low, theirs.high)
 
 
 def after_pictures(folder: Path, count: int, action: Callable[[], None]) -> threading.Thread:

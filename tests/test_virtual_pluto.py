@@ -335,9 +335,8 @@ def test_a_pluto_that_finds_its_port_in_use_stays_away_and_may_try_again():
     with VirtualRadios("--pluto", 1) as radios:
         address = ("127.0.0.1", int(radios.pluto_uri.rpartition(":")[2]))
         radios.fault("vanish")
-        with socket.create_server(address):
-            with pytest.raises(ValueError, match="in use"):
-                radios.fault("return")
+        with socket.create_server(address), pytest.raises(ValueError, match="in use"):
+            radios.fault("return")
         radios.fault("return")
         assert iio.Context(radios.pluto_uri)
 

@@ -76,9 +76,9 @@ def synthesised_hz(wanted_hz: int) -> float:
 
 def receive_gain_range(carrier_hz: float) -> Range:
     """Of the gain table for a carrier."""
-    if carrier_hz < 1.3e9:
+    if carrier_hz <= 1.3e9:
         return Range(-1.0, 73.0, 1.0)
-    if carrier_hz < 4e9:
+    if carrier_hz <= 4e9:
         return Range(-3.0, 71.0, 1.0)
     return Range(-10.0, 62.0, 1.0)
 
