@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -22,7 +22,13 @@ from ota_runner.record import DigitalRecord, FrameRecords
 from ota_runner.signal_records import SignalRecord, signal_record
 from semcom_models.codecs import registry
 from semcom_models.codecs.base import decode_picture
-from semcom_phy.exchange import BoolArray, ChannelState, Reception, Transmission
+from semcom_phy.exchange import (
+    BoolArray,
+    ChannelState,
+    CodecLabel,
+    Reception,
+    Transmission,
+)
 from semcom_phy.link import Link, LinkStats, SimulatedLink
 
 RECEIVE_TIMEOUT_S = 600.0
@@ -128,6 +134,24 @@ def within_this_program(choice: RadioChoice) -> Route:
     return open_
 
 
+def _require_own(arrived: CodecLabel, sent: CodecLabel) -> None:
+    """Check that what arrived was made by the codec of the run; a recording may be of another.
+
+    Raises:
+        ValueError: it was not.
+    """
+    if replace(arrived, rate=0) == replace(sent, rate=0):
+        return
+    try:
+        theirs = registry.preset_of(arrived)
+        by = f"--scheme {theirs.scheme} --preset {theirs.name}"
+    except ValueError:
+        by = f"codec {arrived.codec}, preset {arrived.preset}, which are not known here"
+    raise ValueError(
+        f"what arrived was made by {by}, or with other weights, and not by this run's codec"
+    )
+
+
 class LinkDelivery(AbstractContextManager["LinkDelivery"]):
     """Over a link of this program, which decodes what arrives itself.
 
@@ -166,6 +190,8 @@ class LinkDelivery(AbstractContextManager["LinkDelivery"]):
             reception = self._link.receive(RECEIVE_TIMEOUT_S)
         except (RuntimeError, TimeoutError, OSError) as error:
             raise LinkFailed(f"the link failed: {one_line(error)}") from error
+        if reception is not None:
+            _require_own(reception.header.label, transmission.label)
         digital = digital_records(transmission, reception)
         signal = signal_record(picture, reception, self._link)
         if reception is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gnuradio.semcom import radios
@@ -66,12 +66,10 @@ class OpenTransmitter:
     Attributes:
         link: leaving its context closes it.
         description: of the radio, plain data.
-        snr_chosen: its gain was chosen for the SNR asked for.
     """
 
     link: TransmitLink
     description: dict[str, Any]
-    snr_chosen: bool
 
 
 def open_transmitter(name: str, options: BaseModel, plan: LinkPlan) -> OpenTransmitter:
@@ -81,13 +79,14 @@ def open_transmitter(name: str, options: BaseModel, plan: LinkPlan) -> OpenTrans
         UsageError: options that the radio does not accept.
         RadioUnavailable: it is not there.
     """
+    # A profile's SNRs are of a device that hears itself, over its own cable.
+    plan = replace(plan, snr_db=None)
     with _told_to_the_user(name, plan):
         radio, use = _open_half(name, options, plan)
         link = TransmitLink(
             radio, plan.numerology, plan.precoder, plan.known, plan.clipping_db, spectra=True
         )
-    snr_chosen = use is not None and use.gain_tx_db is not None
-    return OpenTransmitter(link, _description(radio, use), snr_chosen)
+    return OpenTransmitter(link, _description(radio, use))
 
 
 def open_receiver(
@@ -127,6 +126,11 @@ def _open(name: str, options: BaseModel, plan: LinkPlan) -> tuple[radios.Radio, 
         name, options, plan.snr_db, plan.numerology, plan.profile, plan.profiles
     )
     radio = radios.open_radio(name, plan.numerology, corrections, **options.model_dump())
+    if use is None and plan.snr_db is not None and getattr(options, "gain_tx_db", 0) is None:
+        say(
+            f"--radio {name}: no calibration profile: --snr chooses no gains; give --gain-tx and "
+            "--gain-rx, or calibrate it with `ota_runner calibrate`"
+        )
     for caution in radio.cautions:
         say(f"--radio {name}: {caution}")
     return radio, use

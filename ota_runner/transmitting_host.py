@@ -102,6 +102,7 @@ class ReceivingPeer:
             UsageError: it cannot decode what is going to be sent.
             RadioUnavailable: nobody answers, or the other end does not take our key.
         """
+        say(f"looking for the receiver at {self._control.endpoint}, for {FIRST_ANSWER_S:g} s")
         self._wait(lambda: self.listens or self._control.refusal is not None, FIRST_ANSWER_S)
         if not self.listens:
             because = self._control.obstacle or "start `ota_runner rx` there, or check --peer"

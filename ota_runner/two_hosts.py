@@ -173,9 +173,7 @@ def _to_another_host(radio: str, control: ControlClient, hello: Hello, patience_
             raise
         description = {**description, "receiver": peer.radio}
         delivery = HostDelivery(link, peer, control, patience_s)
-        return OpenRoute(
-            delivery, description, plan.numerology.sample_rate, opened.snr_chosen, hello.run
-        )
+        return OpenRoute(delivery, description, plan.numerology.sample_rate, run=hello.run)
 
     return open_
 
