@@ -263,10 +263,14 @@ def test_two_programs_send_pictures_and_feed_back_the_snr(
 def test_bursts_cross_a_virtual_usrp(tmp_path: Path, program: Callable[[str], Path]) -> None:
     output = tmp_path / "out"
     options = [small_pictures(tmp_path / "images", 3), f"--output={output}", "--scheme=linear"]
+    compiled = program("usrp")
     with VirtualRadios("--usrp", 1) as radios:
         gains = ["--gain-tx-db=70", "--gain-rx-db=60", f"--args={radios.usrp_args}"]
+        refused = run(compiled, *options, *gains)
+        assert refused.returncode != 0
+        assert "would radiate at 2450 MHz" in refused.stderr
         flowgraph = subprocess.Popen(
-            [sys.executable, "-u", program("usrp"), *options, *gains],
+            [sys.executable, "-u", compiled, *options, *gains, "--cabled-db=60"],
             env=without_screen() | radios.usrp_environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -281,6 +285,7 @@ def test_bursts_cross_a_virtual_usrp(tmp_path: Path, program: Callable[[str], Pa
             printed, errors = flowgraph.communicate(timeout=30)
         finally:
             flowgraph.kill()
+        assert radios.status()["usrp0"]["tx_gain_db"] == [0, 0]
     assert flowgraph.returncode == 0, errors
     assert int(re.findall(r"pictures received: (\d+)", printed)[0]) >= 2
     original = sample_pictures()[0][1][:, :160, :200]
