@@ -370,6 +370,7 @@ def test_a_client_that_leaves_leaves_nothing_open(plutos, opened):
 
     assert ask(b"OPEN cf-ad9361-dds-core-lpc 1024 00000003") == b"0\n"
     assert ask(b"OPEN cf-ad9361-dds-core-lpc 1024 00000003") == b"-16\n"
+    assert ask(b"WRITEBUF cf-ad9361-dds-core-lpc 4100") == b"-22\n"
     assert ask(b"ZPRINT") == b"-22\n"
     assert ask(b"OPEN cf-ad9361-lpc 99999999999 00000003") == b"-22\n"
     assert ask(b"OPEN cf-ad9361-lpc 1024 00000100") == b"-22\n"

@@ -236,7 +236,8 @@ class Session(socketserver.StreamRequestHandler):
         if name not in self._buffers:
             raise IioError(errno.EBADF)
         buffer, length = self._buffers[name], int(words[1])
-        if not 0 < length <= _LARGEST_BLOCK or length % buffer.sample_bytes:
+        block = buffer.samples * buffer.sample_bytes  # libiio moves no more at once
+        if not 0 < length <= block or length % buffer.sample_bytes:
             raise IioError(errno.EINVAL)
         return name, buffer, length
 
