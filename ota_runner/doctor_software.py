@@ -112,12 +112,10 @@ def _numpy_major(said: str) -> str:
 
 def _weights() -> Finding:
     try:
-        from semcom_models.codecs import registry
+        from semcom_models.codecs.registry import schemes
     except ImportError as error:
         return Finding(_AREA, "weights", "missing", str(error), "pip install torch")
-    found = {
-        preset.scheme for info in registry.schemes() for preset in info.presets if preset.weights
-    }
+    found = {preset.scheme for info in schemes() for preset in info.presets if preset.weights}
     if found:
         return Finding(_AREA, "weights", "fine", ", ".join(sorted(found)))
     return Finding(

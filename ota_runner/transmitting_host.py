@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Any
 
 from gnuradio.semcom.feedback_order import FeedbackOrder
 from gnuradio.semcom.transmit_link import TransmitLink
@@ -264,7 +265,7 @@ class HostDelivery(AbstractContextManager["HostDelivery"]):
     ) -> tuple[Report, bytes | None] | None:
         """Send a picture once; what the receiver has to say of it, None where it went away."""
         run, before = self._peer.run, self._peer.disturbances
-        which = {"run": run, "picture": picture, "attempt": attempt}
+        which: dict[str, Any] = {"run": run, "picture": picture, "attempt": attempt}
         self._control.send(PictureNext(**which, name=_printable(name)))
         try:
             self._link.transmit(

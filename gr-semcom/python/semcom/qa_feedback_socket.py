@@ -365,8 +365,9 @@ def test_with_keys_only_the_receiver_that_has_them_is_heard(
         sender.send(Feedback(snr_db=9.0 if sender is receiver else 1.0, stream_time_s=1.0))
     until(lambda: listener.heard == 1)
     assert known.state().snr_db == 9.0
-    for end in (*strangers, receiver, listener):
-        end.close()
+    for sender in (*strangers, receiver):
+        sender.close()
+    listener.close()
     with pytest.raises(ValueError, match="no such file"):
         FeedbackSink("tcp://192.168.1.2:5557", str(tmp_path))
     assert FeedbackSink("tcp://192.168.1.2:5557", str(tmp_path / "rx")).sent == 0
