@@ -48,6 +48,12 @@ def require_corrections(profile: Profile) -> None:
     assert iq.phase_deg == pytest.approx([-2.0] * profile.rx_antennas, abs=0.1)
 
 
+def forbid_its_frequency(path: Path) -> None:
+    """As a person does who edits the limits of a profile."""
+    edited = read_profile(path).model_copy(update={"limits": Limits(highest_freq_hz=2.4e9)})
+    write_profile(edited, path)
+
+
 def test_usrp_and_a_run_by_its_profile(tmp_path: Path, small_samples: Path) -> None:
     profiles = tmp_path / "profiles"
     with VirtualRadios("--usrp", 1, *FAULTS) as radios:
@@ -71,6 +77,11 @@ def test_usrp_and_a_run_by_its_profile(tmp_path: Path, small_samples: Path) -> N
         assert summary["snr_db"]["estimated_mean"] == pytest.approx(12.0, abs=0.5)
         assert summary["channel"]["profile"]["path"] == str(path)
         assert "--gain-tx" in run.stderr
+
+        forbid_its_frequency(path)
+        refused = ota_runner("calibrate", *device, environment=environment)
+        assert refused.returncode == ExitCode.USAGE, refused.stderr
+        assert "outside of what the device's profile allows" in refused.stderr
 
 
 def require_profile_of_usrp(profile: Profile) -> None:
@@ -108,7 +119,10 @@ def test_pluto_of_two_channels(tmp_path: Path, capsys: pytest.CaptureFixture[str
         assert "--i-have-a-licence" in capsys.readouterr().err
         words += ["--cabled", "60", "--antennas", "2x2", "--gain-rx", "50"]
         assert execute([*words, "--only", "dc-offset,iq-imbalance,channels"]) == ExitCode.DONE
-    profile = read_profile(path)
+        profile = read_profile(path)
+        forbid_its_frequency(path)
+        assert execute(words) == ExitCode.USAGE
+        assert "outside of what the device's profile allows" in capsys.readouterr().err
     require_corrections(profile)
     assert profile.receive_with_db == 50.0
     assert profile.results.snr_table is None
