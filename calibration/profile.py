@@ -65,7 +65,7 @@ class Limits(Result):
     """What the device must not exceed when it transmits; None for no limit.
 
     Attributes:
-        highest_gain_tx_db: in this wiring; None also where nothing was sent yet.
+        highest_gain_tx_db: in this wiring; None also where none was tried yet.
         lowest_freq_hz, highest_freq_hz: that may be radiated.
     """
 
