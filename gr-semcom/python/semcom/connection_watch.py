@@ -59,13 +59,16 @@ class ConnectionWatch:
 
     def update(self) -> None:
         """Take note of what happened."""
-        while self._monitor.poll(0):
-            self.obstacle = self._judge(recv_monitor_message(self._monitor)["event"])
+        self._hear()
         if time.monotonic() >= self._again_at:
             self._again_at = float("inf")
             with contextlib.suppress(zmq.ZMQError):  # it has been given up already
                 self._socket.disconnect(self._endpoint)
             self._socket.connect(self._endpoint)
+
+    def _hear(self) -> None:
+        while self._monitor.poll(0):
+            self.obstacle = self._judge(recv_monitor_message(self._monitor)["event"])
 
     def _judge(self, event: int) -> str | None:
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
@@ -102,5 +105,6 @@ class ConnectionWatch:
 
     def close(self) -> None:
         """Stop watching, before the socket is closed."""
+        self._hear()  # the library would wait for room for its last word
         self._socket.disable_monitor()
         self._monitor.close(linger=0)
