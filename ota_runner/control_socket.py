@@ -27,7 +27,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
-from typing import Self, TypeAlias
+from typing import ClassVar, Self, TypeAlias
 
 import zmq
 from gnuradio.semcom.connection_watch import ConnectionWatch
@@ -105,7 +105,7 @@ class _ControlEnd(ABC):
         silence_s: after so long without any the peer is gone.
 
     Raises:
-        ValueError: an endpoint beyond this machine and no keys.
+        ValueError: an endpoint beyond this machine and no keys, or one that cannot be called.
         OSError: it cannot be bound.
 
     Attributes:
@@ -113,6 +113,7 @@ class _ControlEnd(ABC):
         counters: of what was no news.
     """
 
+    _calls: ClassVar[bool]
     _socket: zmq.Socket[bytes]
     _watch: ConnectionWatch
 
@@ -123,7 +124,7 @@ class _ControlEnd(ABC):
         heartbeat_s: float = HEARTBEAT_S,
         silence_s: float = SILENCE_S,
     ) -> None:
-        require_endpoint(endpoint, keys is not None)
+        require_endpoint(endpoint, keys is not None, self._calls)
         self.endpoint = endpoint
         self.counters = ControlCounters()
         self._keys = keys
@@ -291,13 +292,16 @@ class _ControlEnd(ABC):
 
     def _end(self) -> None:
         self._say(bye=True)
+        self._free()
+        self._woken.close()
+        self._waker.close()
+
+    def _free(self) -> None:
         self._watch.close()
         self._socket.close(linger=_GOODBYE_MS)
         if self._authenticator is not None:
             self._authenticator.stop()
         self._context.term()
-        self._woken.close()
-        self._waker.close()
 
     def _hear_all(self) -> bool:
         """Take what came; whether the peer has got any further with our stream."""
@@ -424,20 +428,21 @@ class ControlServer(_ControlEnd):
     ``tcp://127.0.0.1:*`` takes a free port; with keys, ``tcp://*:5560`` listens to other hosts.
     """
 
+    _calls = False
+
     def _open(self) -> None:
         self._socket = self._prepare(zmq.ROUTER)
         self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        self._watch = ConnectionWatch(self._socket, self.endpoint, False, self._keys is not None)
+        self._watch = ConnectionWatch(
+            self._socket, self.endpoint, self._calls, self._keys is not None
+        )
         if self._keys is not None:
             self._authenticator = self._keys.admit(self._context)
             self._keys.bind(self._socket)
         try:
             self._socket.bind(self.endpoint)
         except zmq.ZMQError as error:
-            self._watch.close()
-            if self._authenticator is not None:
-                self._authenticator.stop()
-            self._context.destroy(linger=0)
+            self._free()
             raise OSError(f"cannot listen at {self.endpoint}: {error}") from error
         self.endpoint = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
@@ -448,13 +453,21 @@ class ControlServer(_ControlEnd):
 class ControlClient(_ControlEnd):
     """The transmitter's end: it calls, again and again until somebody answers."""
 
+    _calls = True
+
     def _open(self) -> None:
         self._socket = self._prepare(zmq.DEALER)
         self._socket.setsockopt(zmq.IMMEDIATE, 1)
-        self._watch = ConnectionWatch(self._socket, self.endpoint, True, self._keys is not None)
+        self._watch = ConnectionWatch(
+            self._socket, self.endpoint, self._calls, self._keys is not None
+        )
         if self._keys is not None:
             self._keys.connect(self._socket)
-        self._socket.connect(self.endpoint)
+        try:
+            self._socket.connect(self.endpoint)
+        except zmq.ZMQError as error:
+            self._free()
+            raise ValueError(f"cannot call {self.endpoint}: {error}") from error
 
     def _split(self, parts: list[bytes]) -> tuple[bytes | None, list[bytes]]:
         return None, parts

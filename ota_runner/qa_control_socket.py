@@ -301,6 +301,17 @@ def test_nobody_there_is_told() -> None:
         assert client.refusal is None
 
 
+def test_what_cannot_be_called_is_told(tmp_path: Path) -> None:
+    make_keys((tmp_path / "tx", tmp_path / "rx"))
+    for endpoint, problem in (
+        ("tcp://127.0.0.1:*", "say whom to call"),
+        ("tcp://127.0.0.1:abc", "a port is a number"),
+        ("tcp://host!:5560", "cannot call tcp://host"),
+    ):
+        with pytest.raises(ValueError, match=problem):
+            ControlClient(endpoint, load_keys(tmp_path / "tx"))
+
+
 def test_an_endpoint_beyond_this_machine_needs_keys(server: ControlServer) -> None:
     kinds: list[Any] = [ControlServer, ControlClient]
     for kind in kinds:

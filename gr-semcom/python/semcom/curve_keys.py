@@ -19,6 +19,7 @@ import zmq.auth
 from zmq.auth.thread import ThreadAuthenticator
 
 _OWN, _PEER = "own", "peer"
+_DOMAIN = "semcom"
 _KEY_BYTES = 40  # in Z85
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -44,13 +45,16 @@ class CurveKeys:
         """
         authenticator = ThreadAuthenticator(context)
         authenticator.start()
-        authenticator.configure_curve_callback("*", _Only(self.peer))
+        authenticator.configure_curve_callback(_DOMAIN, _Only(self.peer))
         return authenticator
 
     def bind(self, socket: zmq.Socket[bytes]) -> None:
         """Prepare a socket that will be bound."""
         self._own(socket)
         socket.curve_server = True
+        # Else anybody would be admitted where nobody is there to ask.
+        socket.setsockopt_string(zmq.ZAP_DOMAIN, _DOMAIN)
+        socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
 
     def connect(self, socket: zmq.Socket[bytes]) -> None:
         """Prepare a socket that will be connected."""

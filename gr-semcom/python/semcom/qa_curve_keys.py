@@ -5,8 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zmq
 from gnuradio.semcom.curve_keys import keys_or_none, load_keys, make_keys
 from gnuradio.semcom.endpoints import require_endpoint
+from zmq.utils.monitor import recv_monitor_message
 
 
 @pytest.fixture
@@ -69,6 +71,37 @@ def test_keys_that_are_not_as_made_are_told(
 def test_with_keys_other_hosts_may_call() -> None:
     for endpoint in ("tcp://*:5560", "tcp://192.168.1.2:5560", "tcp://127.0.0.1:*"):
         require_endpoint(endpoint, has_keys=True)
-    for endpoint in ("udp://192.168.1.2:5560", "192.168.1.2:5560", "tcp://host"):
+    for endpoint in ("udp://192.168.1.2:5560", "192.168.1.2:5560", "tcp://host", "tcp://"):
         with pytest.raises(ValueError, match="no ZMQ endpoint"):
             require_endpoint(endpoint, has_keys=True)
+
+
+@pytest.mark.parametrize("port", ["", "abc", "0", "65536", "99999", "-1", "5560/x", "٥٥", "5 5"])
+def test_a_port_is_a_number(port: str) -> None:
+    with pytest.raises(ValueError, match="a port is a number from 1 to 65535"):
+        require_endpoint(f"tcp://127.0.0.1:{port}")
+
+
+def test_whom_to_call_must_be_said() -> None:
+    for endpoint in ("tcp://127.0.0.1:*", "tcp://*:5560"):
+        with pytest.raises(ValueError, match="say whom to call"):
+            require_endpoint(endpoint, has_keys=True, calls=True)
+    require_endpoint("tcp://[::1]:65535", calls=True)
+
+
+def test_nobody_is_admitted_where_nobody_asks_for_keys(folder: Path) -> None:
+    with (
+        zmq.Context() as context,
+        context.socket(zmq.PULL) as pull,
+        context.socket(zmq.PUSH) as push,
+    ):
+        load_keys(folder.parent / "rx").bind(pull)
+        port = pull.bind_to_random_port("tcp://127.0.0.1")
+        push.setsockopt(zmq.LINGER, 0)
+        load_keys(folder).connect(push)
+        monitor = push.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
+        push.connect(f"tcp://127.0.0.1:{port}")
+        assert monitor.poll(20_000)
+        assert recv_monitor_message(monitor)["event"] == zmq.EVENT_DISCONNECTED
+        push.disable_monitor()
+        monitor.close()

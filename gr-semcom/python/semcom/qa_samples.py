@@ -19,7 +19,7 @@ import pytest
 import zmq
 from gnuradio import blocks, gr
 from gnuradio.semcom import sample_socket
-from gnuradio.semcom.curve_keys import make_keys
+from gnuradio.semcom.curve_keys import load_keys, make_keys
 from gnuradio.semcom.feedback_order import SILENCE_S
 from gnuradio.semcom.guard import Arrays, GuardedBlock, check
 from gnuradio.semcom.sample_message import (
@@ -403,10 +403,15 @@ def test_the_wrong_keys_are_told(tmp_path: Path) -> None:
     receiver.wait()
 
 
-def test_endpoints_are_checked() -> None:
+def test_endpoints_are_checked(tmp_path: Path) -> None:
+    make_keys((tmp_path / "tx", tmp_path / "rx"))
     for kind in (SampleSink, SampleSource):
         with pytest.raises(ValueError, match="give both ends keys"):
             kind("tcp://0.0.0.0:5571")
+    with pytest.raises(ValueError, match="say whom to call"):
+        SampleSink("tcp://127.0.0.1:*")
+    with pytest.raises(ValueError, match=r"cannot call tcp://host!:5571: "):
+        SampleSender("tcp://host!:5571", load_keys(tmp_path / "tx"))
     source = SampleSource("tcp://127.0.0.1:*")
     source.listen()
     with pytest.raises(OSError, match=f"cannot listen for samples at {source.endpoint}"):

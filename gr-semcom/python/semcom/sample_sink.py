@@ -55,7 +55,7 @@ class SampleSink(GuardedBlock):
     ) -> None:
         super().__init__("semcom_sample_sink", inputs=antennas)
         self._keys = keys_or_none(keys)
-        require_endpoint(endpoint, self._keys is not None)
+        require_endpoint(endpoint, self._keys is not None, calls=True)
         self.endpoint = endpoint
         self.samples_in = 0
         self.session = 1 + secrets.randbits(61)

@@ -27,11 +27,11 @@ class SampleSender:
         keys: of the transmitter; None on one machine.
 
     Raises:
-        ValueError: an endpoint beyond this machine and no keys.
+        ValueError: an endpoint beyond this machine and no keys, or one that cannot be called.
     """
 
     def __init__(self, endpoint: str, keys: CurveKeys | None = None) -> None:
-        require_endpoint(endpoint, keys is not None)
+        require_endpoint(endpoint, keys is not None, calls=True)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket: zmq.Socket[bytes] = self._context.socket(zmq.PUSH)
         self._socket.set_hwm(_WAITING)
@@ -43,7 +43,11 @@ class SampleSender:
         self._watch = ConnectionWatch(self._socket, endpoint, True, keys is not None)
         if keys is not None:
             keys.connect(self._socket)
-        self._socket.connect(endpoint)
+        try:
+            self._socket.connect(endpoint)
+        except zmq.ZMQError as error:
+            self.close()
+            raise ValueError(f"cannot call {endpoint}: {error}") from error
 
     @property
     def refusal(self) -> str | None:
