@@ -329,8 +329,8 @@ BAD_INPUT: list[tuple[list[str], int, str]] = [
     (["--radio=usrp", "--rate=1e8", *LEAVE], 2, "100 MS/s on 1 channel(s) is out of range"),
     (["--radio=usrp", "--model=b200", "--antennas=2x2", *LEAVE], 2, "but a b200 has 1"),
     (["--radio=usrp", "--gain-tx=95", *LEAVE], 2, "--gain-tx 95 is out of range of a virtual"),
-    (["--radio=usrp"], 2, "give --i-have-a-licence if you may, or --cabled DB"),
-    (["--radio=usrp", "--cabled=10"], 2, "less than 30 dB can destroy the receiver"),
+    (["--radio=usrp", *GAINS[:2]], 2, "give --i-have-a-licence if you may, or --cabled DB"),
+    (["--radio=usrp", *GAINS[:2], "--cabled=10"], 2, "less than 30 dB can destroy the receiver"),
     (["--radio=soapy", "--device=driver=none", *LEAVE], 3, "does not find 'driver=none'"),
 ]
 
