@@ -4,6 +4,7 @@
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from gnuradio.semcom import numerology
 from gnuradio.semcom.radios import (
@@ -53,6 +54,8 @@ class Device:
         return self.gain_db[way]
 
     def activateStream(self, stream: Any) -> int:
+        if self.broken == "activateStream":
+            raise RuntimeError("it broke")
         return self.activates
 
     def __getattr__(self, name: str) -> Any:
@@ -89,6 +92,8 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Device:
         SOAPY_SDR_TX=0,
         SOAPY_SDR_RX=1,
         SOAPY_SDR_CF32="CF32",
+        SOAPY_SDR_UNDERFLOW=-7,
+        SOAPY_SDR_TIME_ERROR=-6,
         errToStr=lambda code: f"error {code}",
     )
     monkeypatch.setattr(soapy_device, "soapy_api", lambda: api)
@@ -132,6 +137,18 @@ def test_what_the_device_raises_is_told(device: Device) -> None:
     device.broken = "listClockSources"
     with pytest.raises(RadioConfigError, match="radio 'soapy': X: it broke"):
         radio(clock_source="external")
+
+
+@pytest.mark.parametrize("call", ["writeStream", "readStreamStatus", "activateStream"])
+def test_a_device_that_went_is_told_by_its_stream(device: Device, call: str) -> None:
+    stream, device.broken = TransmitStream(device, [0]), call
+    uses = {
+        "writeStream": lambda: stream.write([np.zeros(1, np.complex64)], None, False, 0),
+        "readStreamStatus": stream.status,
+        "activateStream": stream.activate,
+    }
+    with pytest.raises(RadioLostError, match="does not answer any more: it broke"):
+        uses[call]()
 
 
 def test_a_stream_that_does_not_begin_is_told(device: Device) -> None:

@@ -7,7 +7,7 @@ from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
-from gnuradio.semcom.radios import usrp_blocks
+from gnuradio.semcom.radios import RadioLostError, usrp_blocks
 from gnuradio.semcom.radios.usrp_blocks import UsrpReceiveEnd
 
 CODES = ("none", "timeout", "late", "broken_chain", "overflow", "alignment", "bad_packet")
@@ -44,3 +44,9 @@ def test_what_comes_after_an_error_has_a_time(receive_end: Any, code: str) -> No
     assert receive(receive_end, "none") == 7
     assert len(receive_end.tags) == (code not in ("none", "timeout"))
     assert receive_end._streamer.issue_stream_cmd.call_count == (2 if code == "late" else 1)
+
+
+def test_a_device_that_went_before_the_start_is_told(receive_end: Any) -> None:
+    receive_end._streamer.issue_stream_cmd.side_effect = RuntimeError("gone")
+    with pytest.raises(RadioLostError, match="the USRP cannot receive: gone"):
+        receive_end.open()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -242,13 +242,22 @@ class TransmitStream:
         Raises:
             RadioLostError: the device does not.
         """
-        code = self._device.activateStream(self._stream)
+        with self._asked():
+            code = self._device.activateStream(self._stream)
         if code != 0:
             raise RadioLostError(f"the device does not begin to send: {self._api.errToStr(code)}")
 
     def deactivate(self) -> None:
-        """End."""
-        self._device.deactivateStream(self._stream)
+        """End.
+
+        Raises:
+            RadioLostError: the device does not answer.
+        """
+        with self._asked():
+            self._device.deactivateStream(self._stream)
+
+    def _asked(self) -> AbstractContextManager[None]:
+        return errors_of_soapy(RadioLostError, "the device does not answer any more")
 
     def write(
         self, pieces: Sequence[ComplexArray], lead_ns: int | None, ends: bool, wait_us: int
@@ -267,20 +276,26 @@ class TransmitStream:
         api, device = self._api, self._device
         flags = api.SOAPY_SDR_END_BURST if ends else 0
         time_ns = 0
-        if lead_ns is not None and self._timed:
-            flags |= api.SOAPY_SDR_HAS_TIME
-            time_ns = device.getHardwareTime() + lead_ns
         count = len(pieces[0])
-        taken = device.writeStream(self._stream, pieces, count, flags, time_ns, wait_us).ret
+        with self._asked():
+            if lead_ns is not None and self._timed:
+                flags |= api.SOAPY_SDR_HAS_TIME
+                time_ns = device.getHardwareTime() + lead_ns
+            taken = device.writeStream(self._stream, pieces, count, flags, time_ns, wait_us).ret
         if taken >= 0 or taken in (api.SOAPY_SDR_TIMEOUT, api.SOAPY_SDR_UNDERFLOW):
             return max(int(taken), 0)
         raise RadioLostError(f"the device takes no samples any more: {api.errToStr(taken)}")
 
     def status(self) -> tuple[int, int]:
-        """Underflows and late bursts that the device has told of since this was last asked."""
+        """Underflows and late bursts that the device has told of since this was last asked.
+
+        Raises:
+            RadioLostError: the device does not answer.
+        """
         counts = {self._api.SOAPY_SDR_UNDERFLOW: 0, self._api.SOAPY_SDR_TIME_ERROR: 0}
         while self._has_status:
-            told = self._device.readStreamStatus(self._stream, 0).ret
+            with self._asked():
+                told = self._device.readStreamStatus(self._stream, 0).ret
             if told == self._api.SOAPY_SDR_TIMEOUT:
                 break
             self._has_status = told != self._api.SOAPY_SDR_NOT_SUPPORTED

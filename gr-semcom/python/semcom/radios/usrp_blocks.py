@@ -18,6 +18,7 @@ import pmt
 from gnuradio.semcom.guard import Arrays, GuardedBlock
 from gnuradio.semcom.radios.base import RadioLostError
 from gnuradio.semcom.radios.usrp_api import uhd_api
+from gnuradio.semcom.radios.usrp_checks import errors_of_uhd
 from gnuradio.semcom.radios.usrp_discovery import meaning
 
 _MOST_S = 0.02
@@ -111,7 +112,8 @@ class UsrpTransmitEnd(UsrpEnd):
         self.publishes("async_msgs")
 
     def open(self) -> None:
-        self._streamer = self._usrp.get_tx_stream(self._stream_args)
+        with errors_of_uhd(RadioLostError, "the USRP cannot send"):
+            self._streamer = self._usrp.get_tx_stream(self._stream_args)
         self._running.set()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -180,8 +182,9 @@ class UsrpReceiveEnd(UsrpEnd):
         self._untimed = True
 
     def open(self) -> None:
-        self._streamer = self._usrp.get_rx_stream(self._stream_args)
-        self._begin()
+        with errors_of_uhd(RadioLostError, "the USRP cannot receive"):
+            self._streamer = self._usrp.get_rx_stream(self._stream_args)
+            self._begin()
 
     def _begin(self) -> None:
         """Have all channels begin at one time in the near future."""
