@@ -46,8 +46,6 @@ _Settings = Annotated[dict[_Name, JsonValue], Field(max_length=256)]
 class _Message(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
-    survives: ClassVar[bool] = False
-
     numbered: ClassVar[bool] = True
     """Whether it is sent again until it has arrived."""
 
