@@ -157,6 +157,7 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
         self._await(timeout_s)
         self._settle()
         picture, sent_at = self._waiting.popleft()
+        self._let_go()
         self._seconds += time.monotonic() - sent_at
         # Pictures come in the order of sending: a later one says that this one is lost.
         lost = not self._arrived or self._arrived[0].header.picture != picture
@@ -193,6 +194,12 @@ class FlowgraphLink(AbstractContextManager["FlowgraphLink"]):
                     f"radio '{self.radio.name}' made no progress for {timeout_s:g} s "
                     f"while picture {self._waiting[0][0]} was on its way"
                 )
+
+    def _let_go(self) -> None:
+        """Wait until all of a picture is out: a recording gives it before it is sent."""
+        while self._framer.pictures_waiting > len(self._waiting):
+            self._running.check()
+            time.sleep(_POLL_S / 10)
 
     def _sent_arrived(self) -> bool:
         """Whether a picture that was sent has arrived; other senders' pictures are dropped."""
