@@ -53,6 +53,11 @@ def opener(name: str) -> Opener:
                 plan.clipping_db,
                 spectra=True,
             )
+        if use is None and getattr(options, "gain_tx_db", 0) is None:
+            say(
+                f"--radio {name}: no calibration profile: --snr chooses no gains; give --gain-tx "
+                "and --gain-rx, or calibrate it with `ota_runner calibrate`"
+            )
         snr_chosen = use is not None and use.gain_tx_db is not None
         return OpenRadio(link, _description(radio, use), plan.numerology.sample_rate, snr_chosen)
 
@@ -126,11 +131,6 @@ def _open(name: str, options: BaseModel, plan: LinkPlan) -> tuple[radios.Radio, 
         name, options, plan.snr_db, plan.numerology, plan.profile, plan.profiles
     )
     radio = radios.open_radio(name, plan.numerology, corrections, **options.model_dump())
-    if use is None and plan.snr_db is not None and getattr(options, "gain_tx_db", 0) is None:
-        say(
-            f"--radio {name}: no calibration profile: --snr chooses no gains; give --gain-tx and "
-            "--gain-rx, or calibrate it with `ota_runner calibrate`"
-        )
     for caution in radio.cautions:
         say(f"--radio {name}: {caution}")
     return radio, use
