@@ -267,9 +267,10 @@ class HostDelivery(AbstractContextManager["HostDelivery"]):
         run, before = self._peer.run, self._peer.disturbances
         which: dict[str, Any] = {"run": run, "picture": picture, "attempt": attempt}
         self._control.send(PictureNext(**which, name=_printable(name)))
+        absence = _Absence(self._peer, self._patience_s)
         try:
             self._link.transmit(
-                picture, transmission, state, _TRANSMIT_TIMEOUT_S, excused=_Absence(self).excuses
+                picture, transmission, state, _TRANSMIT_TIMEOUT_S, excused=absence.excuses
             )
         except (RuntimeError, TimeoutError, OSError) as error:
             raise LinkFailed(f"the link failed: {one_line(error)}") from error
@@ -288,16 +289,6 @@ class HostDelivery(AbstractContextManager["HostDelivery"]):
             raise LinkFailed(one_line(error)) from error
         return found
 
-    @property
-    def peer(self) -> ReceivingPeer:
-        """The receiver."""
-        return self._peer
-
-    @property
-    def patience_s(self) -> float:
-        """How long a receiver that has gone is waited for."""
-        return self._patience_s
-
     def _count(self, events: Mapping[str, int]) -> None:
         """Add what went wrong in the receiver's radio; one that was opened anew counts from 0."""
         for kind, count in events.items():
@@ -313,17 +304,17 @@ class HostDelivery(AbstractContextManager["HostDelivery"]):
 class _Absence:
     """While the receiver is away its radio may take no samples, for as long as it is waited for."""
 
-    def __init__(self, delivery: HostDelivery) -> None:
-        self._delivery = delivery
+    def __init__(self, peer: ReceivingPeer, patience_s: float) -> None:
+        self._peer, self._patience_s = peer, patience_s
         self._until: float | None = None
 
     def excuses(self) -> bool:
         """Whether the receiver is away, and not for too long."""
-        if self._delivery.peer.listens:
+        if self._peer.listens:
             self._until = None
             return False
         if self._until is None:
-            self._until = time.monotonic() + self._delivery.patience_s
+            self._until = time.monotonic() + self._patience_s
         return time.monotonic() < self._until
 
 

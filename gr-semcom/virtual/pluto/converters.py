@@ -55,12 +55,17 @@ class StatusRegister:
             self._status &= ~value[0]
 
 
-def receive_device(phy: Phy, status: StatusRegister) -> Device:
-    """``cf-ad9361-lpc``."""
-    rates = {
+def _rates(phy: Phy) -> dict[str, Attribute]:
+    """What all channels of a converter share."""
+    return {
         "sampling_frequency": Attribute(phy.read_rate, phy.write_rate, shared=True),
         "sampling_frequency_available": Attribute(lambda: _fpga_rates(phy), shared=True),
     }
+
+
+def receive_device(phy: Phy, status: StatusRegister) -> Device:
+    """``cf-ad9361-lpc``."""
+    rates = _rates(phy)
     channels = [
         Channel(
             f"voltage{index}",
@@ -80,10 +85,7 @@ def receive_device(phy: Phy, status: StatusRegister) -> Device:
 
 def transmit_device(phy: Phy, status: StatusRegister) -> Device:
     """``cf-ad9361-dds-core-lpc``; its tone generators are kept and give no tone."""
-    rates = {
-        "sampling_frequency": Attribute(phy.read_rate, phy.write_rate, shared=True),
-        "sampling_frequency_available": Attribute(lambda: _fpga_rates(phy), shared=True),
-    }
+    rates = _rates(phy)
     channels = [
         Channel(
             f"voltage{index}",

@@ -22,6 +22,7 @@ _VERSION = "0.24.virtual"
 _LONGEST_LINE = 1024
 _LONGEST_VALUE = 1 << 16
 _LARGEST_BLOCK = 1 << 26
+_KERNEL_BUFFERS = 4
 _DEFAULT_TIMEOUT_S = 2.5
 _LONGEST_TIMEOUT_S = 86400.0
 
@@ -216,7 +217,7 @@ class Session(socketserver.StreamRequestHandler):
         if len(elements) != len(channels) or not 0 < samples * 2 * len(elements) <= _LARGEST_BLOCK:
             raise IioError(errno.EINVAL)
         cyclic = words[3:] == ["CYCLIC"]
-        blocks = self._blocks.get(device.name, 4)
+        blocks = self._blocks.get(device.name, _KERNEL_BUFFERS)
         self._masks[device.name] = words[2]
         self._buffers[device.name] = self._backend.open_buffer(
             device, elements, samples, blocks, cyclic

@@ -15,7 +15,6 @@ from semcom_virtual.air_port import AirPort
 from semcom_virtual.pluto.converters import OVERFLOW, UNDERFLOW, StatusRegister
 from semcom_virtual.pluto.iio_context import IioError
 
-KERNEL_BUFFERS = 4
 _RECEIVED_SCALE = 2048.0
 _SENT_SCALE = 32768.0
 _SILENCE = 8
